@@ -1,0 +1,9 @@
+# Compiler options that every target of ours takes: target_link_libraries(x PRIVATE mm_orch_options).
+add_library(mm_orch_options INTERFACE)
+target_compile_options(mm_orch_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor
+                       $<$<BOOL:${MM_ORCH_WERROR}>:-Werror>)
+if(MM_ORCH_SANITIZE)
+  target_compile_options(mm_orch_options INTERFACE -fsanitize=${MM_ORCH_SANITIZE} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=all)
+  target_link_options(mm_orch_options INTERFACE -fsanitize=${MM_ORCH_SANITIZE})
+endif()

@@ -1,0 +1,180 @@
+// ModelManager: loads many models, keeps the useful ones in memory, chooses the
+// backend, and generates text. If OpenVINO is missing, breaks or lacks the model, the
+// answer comes from PyTorch, and the event is recorded and logged.
+//
+// Thread-safe. A model in use is never evicted. Models, sessions and files are owned
+// by the manager.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mm_orch/errors.h"
+#include "mm_orch/export.h"
+#include "mm_orch/generation_config.h"
+
+namespace mm_orch {
+
+struct ModelManagerOptions {
+  /// "pytorch" or "openvino"; wins over the configuration's `default`. Not set: the configuration's.
+  std::optional<std::string> backend;
+  /// Path of a YAML file (config/backend.yaml). Not set: no file is read.
+  std::optional<std::string> config_path;
+  /// The configuration itself, as YAML or JSON text, with or without the outer `backend:` level.
+  std::optional<std::string> config_text;
+  /// Models kept at most, >= 1.
+  int64_t max_cached_models = 3;
+  /// Device for models whose configuration names none: "auto", "cpu", "GPU" ...
+  std::string default_device = "auto";
+  /// A model idle for longer may go when room is needed. Seconds, > 0.
+  double residency_s = 30;
+};
+
+struct LoadModelOptions {
+  /// Wins over `model_overrides`, the constructor's backend and the configuration's default.
+  std::optional<std::string> backend_override;
+  std::optional<std::string> device;
+};
+
+enum class FallbackReason {
+  kBackendNotAvailable,
+  kModelNotExported,
+  kModelFileInvalid,
+  kCompileFailed,
+  kDeviceNotAvailable,
+  kInferenceFailed,
+  kNumericFault,
+  kOutOfMemory,
+};
+MM_ORCH_EXPORT std::string fallback_reason_name(FallbackReason reason);  // "model_not_exported"
+
+struct FallbackEvent {
+  double time_s;  // Unix time
+  std::string model;
+  std::string from_backend;
+  std::string to_backend;
+  FallbackReason reason;
+  std::string message;
+};
+
+/// Figures of one backend, over all its models. NaN where nothing has run.
+struct PerformanceStats {
+  double avg_latency_s;
+  double p50_latency_s;
+  double p95_latency_s;
+  double p99_latency_s;
+  double avg_throughput;  // new tokens per second
+  double time_to_first_token_s;
+  int64_t sample_count = 0;  // generations
+  int64_t fallback_count = 0;
+};
+
+struct ModelInformation {
+  std::string name;
+  std::string architecture;
+  std::string path;
+  std::string backend;    // that serves it
+  std::string device;
+  std::string precision;  // "FP32"
+  int64_t context_length;
+  int64_t vocabulary_size;
+  uint64_t memory_bytes;
+};
+
+/// Scores of the given text, from one forward pass.
+struct ScoreResult {
+  std::vector<int64_t> tokens;      // [T]
+  std::vector<float> log_probabilities;  // [T-1]: of token t+1 given tokens 0..t
+  std::vector<float> logits;        // [T, V], if asked for
+  int64_t vocabulary_size = 0;
+};
+
+struct ScoreOptions {
+  bool with_logits = false;
+  /// Feed token by token through the KV cache instead of in one pass.
+  bool stepwise = false;
+};
+
+struct ExportModelOptions {
+  std::string precision = "FP32";       // "FP32", "FP16", "INT8"
+  std::optional<std::string> output;    // folder; not set: <cache_dir>/<name>
+  std::function<void(int64_t done, int64_t total, const std::string& what)> progress;
+};
+
+struct ExportResult {
+  std::string xml_path;
+  std::string bin_path;
+  uint64_t bytes = 0;    // of the .bin
+  double seconds = 0;    // the conversion alone
+};
+
+struct ChatMessage {
+  std::string role;     // "system", "user", "assistant"
+  std::string content;
+};
+
+class MM_ORCH_EXPORT ModelManager {
+ public:
+  /// @throws ConfigurationError  naming file, key, what was found and what is allowed.
+  explicit ModelManager(const ModelManagerOptions& options = {});
+  ~ModelManager();
+  ModelManager(const ModelManager&) = delete;
+  ModelManager& operator=(const ModelManager&) = delete;
+
+  /// Loads a model and makes it ready (warm-up included). Loading a loaded model does nothing.
+  /// @param source  where it comes from; "transformers" is the only source.
+  /// @throws ModelNotFoundError, ModelLoadError, BackendError (fallback off), InvalidInputError.
+  void load_model(const std::string& name, const std::string& source = "transformers",
+                  const LoadModelOptions& options = {});
+
+  /// The prompt followed by its continuation.
+  /// @throws InvalidInputError  the model is not loaded, or see GenerationConfig.
+  std::string generate(const std::string& name, const std::string& prompt,
+                       const GenerationConfig& config = {});
+  /// A batch: one result per prompt, in order.
+  std::vector<GenerationResult> generate(const std::string& name,
+                                         const std::vector<std::string>& prompts,
+                                         const GenerationConfig& config = {});
+  /// Prompts as token ids, each in [0, V).
+  std::vector<GenerationResult> generate_tokens(const std::string& name,
+                                                const std::vector<std::vector<int64_t>>& prompts,
+                                                const GenerationConfig& config = {});
+
+  ScoreResult score(const std::string& name, const std::string& text,
+                    const ScoreOptions& options = {});
+  ScoreResult score_tokens(const std::string& name, const std::vector<int64_t>& tokens,
+                           const ScoreOptions& options = {});
+
+  std::vector<int64_t> tokenize(const std::string& name, const std::string& text,
+                                bool add_special_tokens = true);
+  std::string detokenize(const std::string& name, const std::vector<int64_t>& tokens,
+                         bool skip_special_tokens = true);
+  /// The model's own chat template applied to the messages.
+  std::string apply_chat_template(const std::string& name, const std::vector<ChatMessage>& messages,
+                                  bool add_generation_prompt = true);
+
+  /// Exports a model to OpenVINO IR; loads no backend but openvino.
+  ExportResult export_model(const std::string& name, const ExportModelOptions& options = {});
+
+  bool unload_model(const std::string& name);  // false if it was not loaded
+  void unload_all();
+  bool is_loaded(const std::string& name) const;
+  std::vector<std::string> get_cached_models() const;  // most recently used first
+  ModelInformation get_model_info(const std::string& name) const;
+
+  /// Keyed by the backends that have run.
+  std::map<std::string, PerformanceStats> get_performance_stats() const;
+  PerformanceStats get_performance_stats(const std::string& backend) const;
+  std::vector<FallbackEvent> get_fallback_events() const;
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace mm_orch

@@ -1,0 +1,125 @@
+// What a backend is to the rest of the house. A plug-in (libmm_orch_torch.so,
+// libmm_orch_openvino.so) implements Backend and hands it out through one C entry
+// (src/backend/plugin.h). Everything that must be the same on every backend
+// (tokens, sampling, stop rules, random state) lives outside.
+//
+// Backend, LoadedModel: thread-safe. Session: one thread at a time; sessions of one
+// model may run side by side. A Session keeps its LoadedModel alive.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "mm_orch/errors.h"
+
+namespace mm_orch::backend {
+
+struct LoadOptions {
+  std::string device = "auto";  // "cpu", "CPU", "GPU", "GPU.1", "AUTO", "auto": the backend's default
+  int num_threads = 0;          // 0: the backend's default
+  int num_streams = 0;          // 0: the backend's default
+  std::string inference_precision;   // "f32", "bf16", "f16"; empty: the artifact's own or f32
+  std::map<std::string, std::string> properties;  // passed to the SDK as they are
+};
+
+struct SessionOptions {
+  int64_t batch = 1;
+  /// Left padding of each sequence in tokens [B]: the first `padding[b]` tokens fed are ignored and
+  /// not counted in positions. Empty: none.
+  std::vector<int64_t> padding;
+  int64_t capacity = 0;  // tokens per sequence that will be fed at most; 0: unknown (may grow)
+};
+
+enum class LogitsOf { kLastToken, kAllTokens };
+
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  /// Feeds T new tokens to each sequence and returns logits.
+  /// @param tokens  int64 [B, T], ids in [0, V).
+  /// @return        float32 [B, 1, V] or [B, T, V], valid until the next call.
+  /// @throws InvalidInputError  an id is outside [0, V), or past + T exceeds the context.
+  /// @throws InferenceError     the backend failed; model, backend and device are attached.
+  virtual std::span<const float> step(std::span<const int64_t> tokens, LogitsOf logits_of) = 0;
+
+  /// Sequence b continues from what sequence `source[b]` holds. int32 [B].
+  virtual void reorder(std::span<const int32_t> source) = 0;
+
+  /// Tokens fed so far, per sequence, padding included.
+  virtual int64_t length() const = 0;
+};
+
+class LoadedModel : public std::enable_shared_from_this<LoadedModel> {
+ public:
+  virtual ~LoadedModel() = default;
+  virtual std::unique_ptr<Session> new_session(const SessionOptions& options) = 0;
+  /// The device it runs on, as the backend names it ("cpu", "CPU", "GPU.0").
+  virtual std::string device() const = 0;
+  /// Weights' precision: "FP32", "FP16", "INT8".
+  virtual std::string precision() const = 0;
+  /// Bytes that weights and compiled kernels hold, as far as the backend can tell.
+  virtual uint64_t memory_bytes() const = 0;
+};
+
+enum class Precision { kFP32, kFP16, kINT8 };
+MM_ORCH_EXPORT std::string precision_name(Precision precision);  // "FP32"
+/// @throws InvalidInputError  naming the allowed values ("FP32", "FP16", "INT8", any case).
+MM_ORCH_EXPORT Precision parse_precision(const std::string& name);
+
+/// Progress of long work: `done` of `total` units (weights), with the name of the current one.
+using Progress = std::function<void(int64_t done, int64_t total, const std::string& what)>;
+
+struct ExportOptions {
+  Precision precision = Precision::kFP32;
+  /// Kept inside the artifact: source fingerprint, mm_orch version ...
+  std::map<std::string, std::string> metadata;
+  Progress progress;
+};
+
+/// An exported model on disk, opened but not yet compiled.
+class Artifact {
+ public:
+  virtual ~Artifact() = default;
+  /// ExportOptions::metadata as it was exported, and "precision"; empty for an artifact of another tool.
+  virtual std::map<std::string, std::string> metadata() const = 0;
+  virtual std::shared_ptr<LoadedModel> compile(const graph::ModelInfo& info, const LoadOptions& options) = 0;
+};
+
+struct DeviceInfo {
+  std::string id;    // "CPU", "GPU.0"
+  std::string name;  // "Intel(R) Xeon(R) ..."
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;         // "pytorch", "openvino"
+  virtual std::string sdk_version() const = 0;  // "2.15.0"
+  virtual std::vector<DeviceInfo> devices() const = 0;
+
+  /// Lowers the graph and makes it ready to run.
+  /// @throws DeviceError          the device is not there; devices are listed.
+  /// @throws ModelLoadError       lowering or compilation failed.
+  /// @throws ConfigurationError   a property or precision the device lacks.
+  virtual std::shared_ptr<LoadedModel> load(const graph::Graph& graph, const LoadOptions& options) = 0;
+
+  /// True if this backend runs exported artifacts (OpenVINO IR); else the next two throw BackendError.
+  virtual bool uses_artifacts() const = 0;
+  /// Writes `<stem>.xml` and `<stem>.bin` in the format of the SDK.
+  /// @throws BackendError  naming the path and the system's reason (disk full, not writable).
+  virtual void export_artifact(const graph::Graph& graph, const std::filesystem::path& stem,
+                               const ExportOptions& options) = 0;
+  /// Opens `<path>` (.xml).
+  /// @throws FileValidationError  damaged or truncated.
+  virtual std::unique_ptr<Artifact> open_artifact(const std::filesystem::path& path) = 0;
+};
+
+}  // namespace mm_orch::backend

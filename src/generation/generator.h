@@ -1,0 +1,63 @@
+// The generation loop: prompts in, tokens and text out, over one Session. The same
+// on every backend. Knows nothing of models' names, caches or fallback; a failed
+// step is handed to `recover`, which may offer another session to go on with.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "mm_orch/generation_config.h"
+#include "text/tokenizer.h"
+
+namespace mm_orch::generation {
+
+/// GenerationConfig with every member resolved: caller, then generation_config.json, then defaults.
+struct ResolvedConfig {
+  int64_t max_new_tokens = 50;
+  int64_t min_new_tokens = 0;
+  bool do_sample = false;
+  float temperature = 1.0f;
+  int64_t top_k = 0;
+  float top_p = 1.0f;
+  float min_p = 0.0f;
+  float repetition_penalty = 1.0f;
+  uint64_t seed = 0;
+  std::vector<std::string> stop_strings;
+  std::vector<int64_t> eos_token_ids;
+  StreamCallback stream;
+  std::shared_ptr<const CancelToken> cancel;
+};
+
+/// Validates ranges and merges the sources of defaults. EOS ids come from generation_config.json,
+/// else config.json. `prompt_tokens` is the longest prompt (max_length counts it).
+/// @throws InvalidInputError  a value out of range (named, with the range), prompt empty or not
+///                            shorter than the context, or prompt + max_new_tokens beyond the context
+///                            when max_new_tokens was asked for by the caller.
+MM_ORCH_EXPORT ResolvedConfig resolve(const GenerationConfig& asked,
+                                      const nlohmann::json& generation_config,
+                                      const nlohmann::json& config, int64_t prompt_tokens,
+                                      int64_t context_length);
+
+/// Opens a session on the model that should run next. Called once at the start with no error, and
+/// again after a failed step with the error; throws to give up.
+struct SessionProvider {
+  virtual ~SessionProvider() = default;
+  virtual std::unique_ptr<backend::Session> open(const backend::SessionOptions& options) = 0;
+  virtual std::unique_ptr<backend::Session> recover(const BackendError& error,
+                                                    const backend::SessionOptions& options) = 0;
+  virtual std::string backend_name() const = 0;  // of the session opened last
+};
+
+/// Generates for a batch of prompts (token ids). After a recovery the tokens so far are fed again
+/// and the loop goes on after the last one; the reader of the stream notices nothing.
+/// NaN or Inf in the logits is a NumericFaultError, which recovers like any failed step.
+MM_ORCH_EXPORT std::vector<GenerationResult> generate(
+    SessionProvider& sessions, std::shared_ptr<const text::Tokenizer> tokenizer,
+    std::span<const std::vector<int64_t>> prompts, const ResolvedConfig& config);
+
+}  // namespace mm_orch::generation

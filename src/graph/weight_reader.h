@@ -1,0 +1,22 @@
+// Reading a graph's weights as float32, in row blocks, so that a backend never needs
+// the whole matrix twice.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "graph/graph.h"
+
+namespace mm_orch::graph {
+
+/// Reads rows [first_row, first_row + row_count) of the logical matrix [out, in] (a vector [n] has
+/// one row of n elements), concatenation and transposition applied.
+/// @param out  float32 [row_count, in].
+MM_ORCH_EXPORT void read_rows(const Weight& weight, int64_t first_row, int64_t row_count,
+                              std::span<float> out);
+
+/// Rows and columns of the logical matrix; a vector [n] is 1 × n.
+MM_ORCH_EXPORT int64_t row_count(const Weight& weight);
+MM_ORCH_EXPORT int64_t column_count(const Weight& weight);
+
+}  // namespace mm_orch::graph
