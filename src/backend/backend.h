@@ -22,10 +22,11 @@
 namespace mm_orch::backend {
 
 struct LoadOptions {
-  std::string device = "auto";  // "cpu", "CPU", "GPU", "GPU.1", "AUTO", "auto": the backend's default
-  int num_threads = 0;          // 0: the backend's default
-  int num_streams = 0;          // 0: the backend's default
-  std::string inference_precision;   // "f32", "bf16", "f16"; empty: the artifact's own or f32
+  std::string device =
+      "auto";           // "cpu", "CPU", "GPU", "GPU.1", "AUTO", "auto": the backend's default
+  int num_threads = 0;  // 0: the backend's default
+  int num_streams = 0;  // 0: the backend's default
+  std::string inference_precision;  // "f32", "bf16", "f16"; empty: the artifact's own or f32
   std::map<std::string, std::string> properties;  // passed to the SDK as they are
 };
 
@@ -88,9 +89,11 @@ struct ExportOptions {
 class Artifact {
  public:
   virtual ~Artifact() = default;
-  /// ExportOptions::metadata as it was exported, and "precision"; empty for an artifact of another tool.
+  /// ExportOptions::metadata as it was exported, and "precision"; empty for an artifact of another
+  /// tool.
   virtual std::map<std::string, std::string> metadata() const = 0;
-  virtual std::shared_ptr<LoadedModel> compile(const graph::ModelInfo& info, const LoadOptions& options) = 0;
+  virtual std::shared_ptr<LoadedModel> compile(const graph::ModelInfo& info,
+                                               const LoadOptions& options) = 0;
 };
 
 struct DeviceInfo {
@@ -109,9 +112,11 @@ class Backend {
   /// @throws DeviceError          the device is not there; devices are listed.
   /// @throws ModelLoadError       lowering or compilation failed.
   /// @throws ConfigurationError   a property or precision the device lacks.
-  virtual std::shared_ptr<LoadedModel> load(const graph::Graph& graph, const LoadOptions& options) = 0;
+  virtual std::shared_ptr<LoadedModel> load(const graph::Graph& graph,
+                                            const LoadOptions& options) = 0;
 
-  /// True if this backend runs exported artifacts (OpenVINO IR); else the next two throw BackendError.
+  /// True if this backend runs exported artifacts (OpenVINO IR); else the next two throw
+  /// BackendError.
   virtual bool uses_artifacts() const = 0;
   /// Writes `<stem>.xml` and `<stem>.bin` in the format of the SDK.
   /// @throws BackendError  naming the path and the system's reason (disk full, not writable).

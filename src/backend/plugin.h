@@ -28,15 +28,16 @@ inline constexpr const char* kPluginEntryName = "mm_orch_create_backend";
 ///                                     starts with "OpenVINO backend not available".
 MM_ORCH_EXPORT Backend& get_backend(const std::string& name);
 
-/// Registers a backend made in the process (tests, embedding applications); replaces one of that name.
+/// Registers a backend made in the process (tests, embedding applications); replaces one of that
+/// name.
 MM_ORCH_EXPORT void register_backend(std::unique_ptr<Backend> backend);
 
 struct PluginStatus {
-  std::string name;            // "pytorch", "openvino"
+  std::string name;  // "pytorch", "openvino"
   bool available = false;
   std::filesystem::path path;  // of the plug-in; empty if not found
   std::string sdk_version;
-  std::string problem;         // why it is not available, and how to mend it
+  std::string problem;  // why it is not available, and how to mend it
 };
 /// All known backends; loads them to see whether they work.
 MM_ORCH_EXPORT std::vector<PluginStatus> plugin_status();

@@ -1,0 +1,32 @@
+#include "backend/backend.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace mm_orch::backend {
+
+std::string precision_name(Precision precision) {
+  switch (precision) {
+    case Precision::kFP32:
+      return "FP32";
+    case Precision::kFP16:
+      return "FP16";
+    case Precision::kINT8:
+      return "INT8";
+  }
+  return "FP32";
+}
+
+Precision parse_precision(const std::string& name) {
+  std::string upper = name;
+  std::transform(upper.begin(), upper.end(), upper.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  for (const auto precision : {Precision::kFP32, Precision::kFP16, Precision::kINT8})
+    if (upper == precision_name(precision)) return precision;
+  throw InvalidInputError(
+      fmt::format("Unknown precision '{}'; allowed are FP32, FP16 and INT8", name));
+}
+
+}  // namespace mm_orch::backend
