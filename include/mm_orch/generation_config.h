@@ -13,11 +13,13 @@
 
 namespace mm_orch {
 
-/// Stops a generation from another thread; share one per request.
+/// Stops a generation from another thread; share one per request. `cancelled` is asked once per
+/// token, on the thread that called generate, so a subclass may ask elsewhere too (signals).
 class CancelToken {
  public:
+  virtual ~CancelToken() = default;
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
-  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  virtual bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<bool> cancelled_{false};

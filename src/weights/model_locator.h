@@ -2,10 +2,10 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 
+#include "mm_orch/downloader.h"
 #include "mm_orch/export.h"
 
 namespace mm_orch::weights {
@@ -21,11 +21,6 @@ MM_ORCH_EXPORT void check_name(const std::string& name);
 /// The name under which a model's exported files lie: the name itself, or for a path its folder's
 /// name (or file's stem).
 MM_ORCH_EXPORT std::string export_name(const std::string& name);
-
-/// Called with a hub repository id ("gpt2", "openai-community/gpt2"), returns the snapshot folder.
-/// Set by the Python package (huggingface_hub) and the shell (the `hf` command).
-using Downloader = std::function<std::filesystem::path(const std::string& repository)>;
-MM_ORCH_EXPORT void set_downloader(Downloader downloader);
 
 /// Finds a model: path, then `models/<name>`, then the Hugging Face cache (HF_HUB_CACHE, HF_HOME,
 /// ~/.cache/huggingface; snapshot layout; "gpt2" also as "openai-community/gpt2" and back), then a
