@@ -30,10 +30,10 @@ enum class ErrorCode {
 
 /// Where an error happened; a member that does not apply is empty.
 struct ErrorContext {
-  std::string model;
-  std::string backend;
-  std::string device;
-  std::string path;
+  std::string model = {};
+  std::string backend = {};
+  std::string device = {};
+  std::string path = {};
 };
 
 class MM_ORCH_EXPORT MuAIError : public std::runtime_error {

@@ -26,7 +26,8 @@ class CancelToken {
 };
 
 /// Called with each new piece of text: whole characters only, in order, never text that a stop
-/// string removes. Return false to stop the generation of that sequence (finish reason "cancelled").
+/// string removes. Return false to stop the generation of that sequence (finish reason
+/// "cancelled").
 /// @param sequence  index of the prompt in the batch.
 using StreamCallback = std::function<bool(size_t sequence, std::string_view piece)>;
 
@@ -71,13 +72,13 @@ enum class FinishReason { kEos, kStopString, kLength, kCancelled };
 
 /// One sequence's result.
 struct GenerationResult {
-  std::string text;          // the continuation alone, special tokens left out
+  std::string text;  // the continuation alone, special tokens left out
   std::vector<int64_t> prompt_tokens;
-  std::vector<int64_t> new_tokens;   // EOS included, if it was generated
+  std::vector<int64_t> new_tokens;  // EOS included, if it was generated
   FinishReason finish_reason = FinishReason::kLength;
-  std::string backend;       // that made the last token: "pytorch", "openvino"
+  std::string backend;  // that made the last token: "pytorch", "openvino"
   double time_to_first_token_s = 0;
-  double latency_s = 0;      // of the whole call, tokenizing included
+  double latency_s = 0;  // of the whole call, tokenizing included
 };
 
 }  // namespace mm_orch

@@ -21,7 +21,8 @@
 namespace mm_orch {
 
 struct ModelManagerOptions {
-  /// "pytorch" or "openvino"; wins over the configuration's `default`. Not set: the configuration's.
+  /// "pytorch" or "openvino"; wins over the configuration's `default`. Not set: the
+  /// configuration's.
   std::optional<std::string> backend;
   /// Path of a YAML file (config/backend.yaml). Not set: no file is read.
   std::optional<std::string> config_path;
@@ -78,7 +79,7 @@ struct ModelInformation {
   std::string name;
   std::string architecture;
   std::string path;
-  std::string backend;    // that serves it
+  std::string backend;  // that serves it
   std::string device;
   std::string precision;  // "FP32"
   int64_t context_length;
@@ -88,9 +89,9 @@ struct ModelInformation {
 
 /// Scores of the given text, from one forward pass.
 struct ScoreResult {
-  std::vector<int64_t> tokens;      // [T]
+  std::vector<int64_t> tokens;           // [T]
   std::vector<float> log_probabilities;  // [T-1]: of token t+1 given tokens 0..t
-  std::vector<float> logits;        // [T, V], if asked for
+  std::vector<float> logits;             // [T, V], if asked for
   int64_t vocabulary_size = 0;
 };
 
@@ -101,20 +102,20 @@ struct ScoreOptions {
 };
 
 struct ExportModelOptions {
-  std::string precision = "FP32";       // "FP32", "FP16", "INT8"
-  std::optional<std::string> output;    // folder; not set: <cache_dir>/<name>
+  std::string precision = "FP32";     // "FP32", "FP16", "INT8"
+  std::optional<std::string> output;  // folder; not set: <cache_dir>/<name>
   std::function<void(int64_t done, int64_t total, const std::string& what)> progress;
 };
 
 struct ExportResult {
   std::string xml_path;
   std::string bin_path;
-  uint64_t bytes = 0;    // of the .bin
-  double seconds = 0;    // the conversion alone
+  uint64_t bytes = 0;  // of the .bin
+  double seconds = 0;  // the conversion alone
 };
 
 struct ChatMessage {
-  std::string role;     // "system", "user", "assistant"
+  std::string role;  // "system", "user", "assistant"
   std::string content;
 };
 

@@ -59,8 +59,8 @@ struct RmsNorm {
   float epsilon = 1e-6f;
 };
 /// (x [B, T, n·D], positions) → x with each head rotated, halves convention: with a = x[:D/2],
-/// b = x[D/2:] of a head, θ = position · inverse_frequencies: (a·cos θ − b·sin θ, b·cos θ + a·sin θ).
-/// Source: Su et al. 2021; scaling is already in the frequencies.
+/// b = x[D/2:] of a head, θ = position · inverse_frequencies: (a·cos θ − b·sin θ, b·cos θ + a·sin
+/// θ). Source: Su et al. 2021; scaling is already in the frequencies.
 struct Rope {
   int64_t head_size;
   std::vector<float> inverse_frequencies;  // [D/2]
@@ -74,8 +74,9 @@ struct Attention {
   int64_t heads;
   int64_t kv_heads;
   int64_t head_size;
-  float scale;             // usually 1/sqrt(D)
-  int64_t window = 0;      // sliding window: a token sees the last `window` tokens, itself included; 0 = off
+  float scale;  // usually 1/sqrt(D)
+  int64_t window =
+      0;  // sliding window: a token sees the last `window` tokens, itself included; 0 = off
 };
 /// (x [.., n]) → one output per size, along the last axis; the sizes add up to n.
 struct Split {
@@ -118,9 +119,9 @@ struct ModelInfo {
 struct Graph {
   ModelInfo info;
   std::vector<Weight> weights;
-  std::vector<Node> nodes;            // topological order
-  std::vector<int64_t> last_axis;     // per ValueId: size of the last axis (0 for ids and positions)
-  ValueId logits = kNone;             // [B, T, V]; made by the last node, a Linear
+  std::vector<Node> nodes;         // topological order
+  std::vector<int64_t> last_axis;  // per ValueId: size of the last axis (0 for ids and positions)
+  ValueId logits = kNone;          // [B, T, V]; made by the last node, a Linear
 
   int64_t parameter_count() const;
 };

@@ -9,10 +9,11 @@
 
 namespace mm_orch::graph {
 
-/// Reads rows [first_row, first_row + row_count) of the logical matrix [out, in] (a vector [n] has
+/// Reads rows [first_row, first_row + rows) of the logical matrix [out, in] (a vector [n] has
 /// one row of n elements), concatenation and transposition applied.
-/// @param out  float32 [row_count, in].
-MM_ORCH_EXPORT void read_rows(const Weight& weight, int64_t first_row, int64_t row_count,
+/// A block of a transposed weight costs a pass over the whole matrix: read those at once.
+/// @param out  float32 [rows, in].
+MM_ORCH_EXPORT void read_rows(const Weight& weight, int64_t first_row, int64_t rows,
                               std::span<float> out);
 
 /// Rows and columns of the logical matrix; a vector [n] is 1 × n.

@@ -1,4 +1,5 @@
-// The architectures we have: config.json's model_type → the function that writes the model as a graph.
+// The architectures we have: config.json's model_type → the function that writes the model as a
+// graph.
 #pragma once
 
 #include <string>
@@ -10,7 +11,8 @@
 namespace mm_orch::models {
 
 /// Writes the model as a graph; the graph's tensors keep the files mapped.
-/// @throws UnsupportedModelError  naming the architecture (or its option) and listing those we have.
+/// @throws UnsupportedModelError  naming the architecture (or its option) and listing those we
+/// have.
 /// @throws FileValidationError    a tensor is missing, or of another shape than the config says.
 MM_ORCH_EXPORT graph::Graph build_graph(const weights::ModelSource& source);
 

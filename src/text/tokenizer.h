@@ -26,7 +26,8 @@ class MM_ORCH_EXPORT Tokenizer {
 
   ~Tokenizer();
 
-  /// Ids of `text`; BOS and EOS only where the post-processor adds them and `add_special_tokens` is on.
+  /// Ids of `text`; BOS and EOS only where the post-processor adds them and `add_special_tokens` is
+  /// on.
   /// @throws InvalidInputError  `text` is not valid UTF-8; the byte offset is named.
   std::vector<int64_t> encode(std::string_view text, bool add_special_tokens = true) const;
 

@@ -20,7 +20,7 @@ namespace mm_orch::weights {
 
 /// Where the tokenizer is. Exactly one of the members is set.
 struct TokenizerFiles {
-  std::filesystem::path directory;          // folder with tokenizer.json or vocab.json + merges.txt
+  std::filesystem::path directory;  // folder with tokenizer.json or vocab.json + merges.txt
   std::shared_ptr<const nlohmann::json> gguf;  // metadata keys "tokenizer.ggml.*", arrays included
 };
 
@@ -35,12 +35,14 @@ class MM_ORCH_EXPORT ModelSource {
   /// generation_config.json's content (or its equivalent); null object `{}` if there is none.
   virtual const nlohmann::json& generation_config() const = 0;
   virtual const TokenizerFiles& tokenizer_files() const = 0;
-  /// The chat template (Jinja), from chat_template.jinja, tokenizer_config.json or GGUF; none if absent.
+  /// The chat template (Jinja), from chat_template.jinja, tokenizer_config.json or GGUF; none if
+  /// absent.
   virtual std::optional<std::string> chat_template() const = 0;
   /// Names of special tokens for templates: {"bos_token": "<s>", "eos_token": "</s>", ...}.
   virtual const nlohmann::json& special_tokens() const = 0;
 
-  /// The tensor under its transformers name ("model.layers.0.self_attn.q_proj.weight"); null if absent.
+  /// The tensor under its transformers name ("model.layers.0.self_attn.q_proj.weight"); null if
+  /// absent.
   virtual const Tensor* find(const std::string& name) const = 0;
   virtual std::vector<std::string> tensor_names() const = 0;
 

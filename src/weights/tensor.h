@@ -27,7 +27,7 @@ struct Tensor {
   // head size D.
   int64_t interleaved_head_size = 0;
 
-  int64_t rows() const;         // shape[0]; 1 for a scalar
+  int64_t rows() const;          // shape[0]; 1 for a scalar
   int64_t row_elements() const;  // product of shape[1:]
 };
 
