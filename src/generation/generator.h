@@ -43,19 +43,27 @@ MM_ORCH_EXPORT ResolvedConfig resolve(const GenerationConfig& asked,
                                       const nlohmann::json& config, int64_t prompt_tokens,
                                       int64_t context_length);
 
-/// Opens a session on the model that should run next. Called once at the start with no error, and
-/// again after a failed step with the error; throws to give up.
+/// Opens a session on the model that should run next: `open` once at the start, `recover` after each
+/// failed step with its error (a BackendError or an OutOfMemoryError). Both throw to give up; the
+/// loop goes on for as long as `recover` offers sessions.
 struct SessionProvider {
   virtual ~SessionProvider() = default;
   virtual std::unique_ptr<backend::Session> open(const backend::SessionOptions& options) = 0;
-  virtual std::unique_ptr<backend::Session> recover(const BackendError& error,
+  virtual std::unique_ptr<backend::Session> recover(const MuAIError& error,
                                                     const backend::SessionOptions& options) = 0;
   virtual std::string backend_name() const = 0;  // of the session opened last
 };
 
+inline constexpr int64_t kPrefillChunk = 512;
+
 /// Generates for a batch of prompts (token ids). After a recovery the tokens so far are fed again
 /// and the loop goes on after the last one; the reader of the stream notices nothing.
 /// NaN or Inf in the logits is a NumericFaultError, which recovers like any failed step.
+/// Cancellation is checked before every step; a long prompt is fed in steps of at most
+/// kPrefillChunk tokens. What the stream or the cancel token throws passes through.
+/// @param tokenizer  may be null: the results then have no text, and the stream is not called.
+/// @throws InvalidInputError  an empty prompt, stop strings without a tokenizer, or what
+///                            Session::step refuses; these do not recover.
 MM_ORCH_EXPORT std::vector<GenerationResult> generate(
     SessionProvider& sessions, std::shared_ptr<const text::Tokenizer> tokenizer,
     std::span<const std::vector<int64_t>> prompts, const ResolvedConfig& config);
