@@ -1,5 +1,5 @@
-# Finds the site-packages that hold the torch and openvino wheels. Sets MM_ORCH_TORCH_DIR and
-# MM_ORCH_OPENVINO_DIR (the wheels' folders), empty where a wheel is missing.
+# Finds the wheels of torch and openvino. Sets MM_ORCH_TORCH_DIR and MM_ORCH_OPENVINO_DIR (the wheels'
+# folders), empty where a wheel is missing.
 set(_site_packages ${MM_ORCH_SITE_PACKAGES})
 if(NOT _site_packages AND EXISTS ${CMAKE_SOURCE_DIR}/.venv/bin/python)
   set(_python ${CMAKE_SOURCE_DIR}/.venv/bin/python)
@@ -14,7 +14,14 @@ endif()
 foreach(_wheel torch openvino)
   string(TOUPPER ${_wheel} _upper)
   set(MM_ORCH_${_upper}_DIR "")
-  if(EXISTS ${_site_packages}/${_wheel}/__init__.py)
-    set(MM_ORCH_${_upper}_DIR ${_site_packages}/${_wheel})
+  foreach(_folder ${_site_packages})
+    if(NOT MM_ORCH_${_upper}_DIR AND EXISTS ${_folder}/${_wheel}/__init__.py)
+      set(MM_ORCH_${_upper}_DIR ${_folder}/${_wheel})
+    endif()
+  endforeach()
+  if(MM_ORCH_BUILD_${_upper} AND NOT MM_ORCH_${_upper}_DIR)
+    message(WARNING "The ${_wheel} wheel is in none of: ${_site_packages}. Its plug-in is left out, and "
+                    "that backend will not be available. To have it: pip install ${_wheel}, or name "
+                    "the site-packages that hold it with -DMM_ORCH_SITE_PACKAGES=...")
   endif()
 endforeach()

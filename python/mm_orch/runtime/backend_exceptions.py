@@ -1,0 +1,35 @@
+"""The errors of mm_orch under the name the migration guide uses."""
+
+from mm_orch.exceptions import (
+    BackendError,
+    BackendInitializationError,
+    CancelledError,
+    ConfigurationError,
+    DeviceError,
+    FileValidationError,
+    InferenceError,
+    InvalidInputError,
+    ModelLoadError,
+    ModelNotFoundError,
+    MuAIError,
+    NumericFaultError,
+    OutOfMemoryError,
+    UnsupportedModelError,
+)
+
+__all__ = [
+    "BackendError",
+    "BackendInitializationError",
+    "CancelledError",
+    "ConfigurationError",
+    "DeviceError",
+    "FileValidationError",
+    "InferenceError",
+    "InvalidInputError",
+    "ModelLoadError",
+    "ModelNotFoundError",
+    "MuAIError",
+    "NumericFaultError",
+    "OutOfMemoryError",
+    "UnsupportedModelError",
+]

@@ -1,0 +1,282 @@
+"""ModelManager: many models, two backends, one call."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack, overload
+
+from mm_orch import _core
+from mm_orch._core import ExportResult, GenerationResult, ScoreResult
+from mm_orch.exceptions import ConfigurationError, InvalidInputError
+from mm_orch.runtime.generation_options import GenerationOptions, check_option_names
+
+StrPath = str | os.PathLike[str]
+
+
+class ModelManager:
+    """Loads many models, keeps the useful ones in memory, chooses the backend, generates text.
+
+    If OpenVINO is missing, breaks or lacks the model, the answer comes from PyTorch, and the event
+    is recorded (`get_fallback_events`) and logged (logger ``mm_orch``).
+
+    Thread-safe: the GIL is released while the library works. A model in use is never evicted.
+    Ctrl-C stops a generation with KeyboardInterrupt.
+    """
+
+    def __init__(
+        self,
+        backend: str | None = None,
+        backend_config: StrPath | Mapping[str, Any] | None = None,
+        max_cached_models: int = 3,
+        default_device: str = "auto",
+        residency_seconds: float = 30.0,
+    ) -> None:
+        """Makes a manager; loads no model.
+
+        Args:
+            backend: "pytorch" or "openvino"; wins over the configuration's ``default``. None: the
+                configuration's, else "pytorch".
+            backend_config: path of a YAML file (``config/backend.yaml``) or the configuration
+                itself, with or without the outer ``backend`` level. None: no file is read.
+            max_cached_models: models kept at most, >= 1.
+            default_device: for models whose configuration names none: "auto", "cpu", "GPU" ...
+            residency_seconds: a model idle for longer may go when room is needed, > 0.
+
+        Raises:
+            ConfigurationError: naming file, key, what was found and what is allowed.
+        """
+        config_path = config_text = None
+        if isinstance(backend_config, Mapping):
+            config_text = _config_text(backend_config)
+        elif backend_config is not None:
+            config_path = os.fspath(backend_config)
+        self._core = _core.ModelManager(
+            backend=backend,
+            config_path=config_path,
+            config_text=config_text,
+            max_cached_models=max_cached_models,
+            default_device=default_device,
+            residency_s=residency_seconds,
+        )
+
+    def load_model(
+        self,
+        name: StrPath,
+        source: str = "transformers",
+        *,
+        backend_override: str | None = None,
+        device: str | None = None,
+    ) -> None:
+        """Loads a model and makes it ready, warm-up included. Loading a loaded one does nothing.
+
+        Args:
+            name: a folder with config.json, a .gguf file, or a name that is looked up in
+                ``models/``, then in the Hugging Face cache, then on the hub. The same string is
+                the key for every other call.
+            source: where it comes from; "transformers" is the only source.
+            backend_override: wins over the configuration and the constructor's backend.
+            device: wins over the configuration's device.
+
+        Raises:
+            ModelNotFoundError: naming each place that was looked at.
+            ModelLoadError: the files are damaged, or the architecture is one we lack.
+            BackendError: the backend failed and fallback is off.
+            InvalidInputError: unknown source or backend, or a malformed name.
+        """
+        self._core.load_model(os.fspath(name), source, backend_override, device)
+
+    @overload
+    def generate(
+        self, name: StrPath, prompt: str, **options: Unpack[GenerationOptions]
+    ) -> str: ...
+    @overload
+    def generate(
+        self,
+        name: StrPath,
+        prompt: list[str] | tuple[str, ...],
+        **options: Unpack[GenerationOptions],
+    ) -> list[str]: ...
+    def generate(
+        self,
+        name: StrPath,
+        prompt: str | list[str] | tuple[str, ...],
+        **options: Unpack[GenerationOptions],
+    ) -> str | list[str]:
+        """The prompt followed by its continuation; a list of prompts gives a list.
+
+        Args:
+            name: a loaded model.
+            prompt: one prompt, or a batch.
+            **options: see GenerationOptions.
+
+        Raises:
+            InvalidInputError: the model is not loaded, the prompt is empty or longer than the
+                context, or an option is outside its range.
+            InferenceError: the forward pass failed on every backend.
+            TypeError: an unknown option, or one of the wrong type.
+        """
+        check_option_names(options)
+        if isinstance(prompt, str):
+            return self._core.generate(os.fspath(name), prompt, options)
+        results = self._core.generate_batch(os.fspath(name), prompt, options)
+        return [text + result.text for text, result in zip(prompt, results, strict=True)]
+
+    @overload
+    def generate_tokens(
+        self, name: StrPath, prompt: Sequence[int], **options: Unpack[GenerationOptions]
+    ) -> GenerationResult: ...
+    @overload
+    def generate_tokens(
+        self, name: StrPath, prompt: Sequence[Sequence[int]], **options: Unpack[GenerationOptions]
+    ) -> list[GenerationResult]: ...
+    def generate_tokens(
+        self,
+        name: StrPath,
+        prompt: Sequence[int] | Sequence[Sequence[int]],
+        **options: Unpack[GenerationOptions],
+    ) -> GenerationResult | list[GenerationResult]:
+        """Generates from token ids, each in [0, V); a list of prompts gives a list.
+
+        Options and errors as for `generate`. `stream` is called with ``(index, piece)`` for a list
+        of prompts, with ``(piece)`` for one.
+        """
+        check_option_names(options)
+        if len(prompt) > 0 and not hasattr(prompt[0], "__index__"):
+            return self._core.generate_tokens(os.fspath(name), prompt, options, True)
+        return self._core.generate_tokens(os.fspath(name), [prompt], options, False)[0]
+
+    def score(
+        self,
+        name: StrPath,
+        text: str | Sequence[int],
+        *,
+        with_logits: bool = False,
+        stepwise: bool = False,
+    ) -> ScoreResult:
+        """How likely the model finds a text, or given token ids.
+
+        Args:
+            name: a loaded model.
+            text: the text, or its T token ids.
+            with_logits: also give the logits, float32 [T, V].
+            stepwise: feed token by token through the KV cache instead of in one pass.
+
+        Returns:
+            tokens int64 [T]; log_probabilities float32 [T-1], of token t+1 given tokens 0..t;
+            logits float32 [T, V] or None.
+        """
+        if isinstance(text, str):
+            return self._core.score(os.fspath(name), text, with_logits, stepwise)
+        return self._core.score_tokens(os.fspath(name), text, with_logits, stepwise)
+
+    def tokenize(self, name: StrPath, text: str, add_special_tokens: bool = True) -> list[int]:
+        """The token ids of a text. Special tokens are added where the model's tokenizer does."""
+        return self._core.tokenize(os.fspath(name), text, add_special_tokens)
+
+    def detokenize(
+        self, name: StrPath, tokens: Sequence[int], skip_special_tokens: bool = True
+    ) -> str:
+        """The text of token ids."""
+        return self._core.detokenize(os.fspath(name), tokens, skip_special_tokens)
+
+    def apply_chat_template(
+        self,
+        name: StrPath,
+        messages: Sequence[Mapping[str, str]],
+        add_generation_prompt: bool = True,
+    ) -> str:
+        """The model's own chat template applied to ``{"role": ..., "content": ...}`` messages.
+
+        Raises:
+            InvalidInputError: a message lacks role or content, or the model has no template.
+        """
+        pairs = []
+        for index, message in enumerate(messages):
+            unknown = message.keys() ^ {"role", "content"}
+            if unknown:
+                raise InvalidInputError(
+                    f"message {index} has the keys {sorted(message)}; "
+                    "exactly 'role' and 'content' are allowed"
+                )
+            pairs.append((message["role"], message["content"]))
+        return self._core.apply_chat_template(os.fspath(name), pairs, add_generation_prompt)
+
+    def export_model(
+        self,
+        name: StrPath,
+        precision: str = "FP32",
+        output: StrPath | None = None,
+        progress: Callable[[int, int, str], object] | None = None,
+    ) -> ExportResult:
+        """Exports a model to OpenVINO IR; it need not be loaded.
+
+        Args:
+            name: as for `load_model`.
+            precision: "FP32", "FP16" or "INT8".
+            output: the folder. None: ``<cache_dir>/<name>``, ``models/openvino/<name>``.
+            progress: called with (done, total, what) as weights are converted.
+
+        Raises:
+            BackendError: OpenVINO is missing, or a file cannot be written.
+            ModelNotFoundError, ModelLoadError: as for `load_model`.
+        """
+        folder = None if output is None else os.fspath(output)
+        return self._core.export_model(os.fspath(name), precision, folder, progress)
+
+    def unload_model(self, name: StrPath) -> bool:
+        """Frees a model once nothing uses it; False if it was not loaded."""
+        return self._core.unload_model(os.fspath(name))
+
+    def unload_all(self) -> None:
+        """Frees every model once nothing uses it."""
+        self._core.unload_all()
+
+    def is_loaded(self, name: StrPath) -> bool:
+        """True if the model is in memory."""
+        return self._core.is_loaded(os.fspath(name))
+
+    def get_cached_models(self) -> list[str]:
+        """The models in memory, most recently used first."""
+        return self._core.get_cached_models()
+
+    def get_model_info(self, name: StrPath) -> dict[str, Any]:
+        """What is known of a loaded model.
+
+        Keys: name, architecture, path, backend (that serves it), device, precision ("FP32"),
+        context_length and vocabulary_size (tokens), memory_bytes.
+        """
+        return self._core.get_model_info(os.fspath(name))
+
+    @overload
+    def get_performance_stats(self) -> dict[str, dict[str, Any]]: ...
+    @overload
+    def get_performance_stats(self, backend: str) -> dict[str, Any]: ...
+    def get_performance_stats(self, backend: str | None = None) -> dict[str, Any]:
+        """Figures of one backend, or of all that have run, keyed by backend.
+
+        Keys: avg_latency, p50_latency, p95_latency, p99_latency and time_to_first_token (seconds),
+        avg_throughput (new tokens per second), sample_count (generations), fallback_count. The
+        figures of a backend that has not run are NaN, its sample_count is 0.
+        """
+        if backend is None:
+            return self._core.get_all_performance_stats()
+        return self._core.get_performance_stats(backend)
+
+    def get_fallback_events(self) -> list[dict[str, Any]]:
+        """Each time a backend gave way to another.
+
+        Keys: time (Unix, seconds), model, from_backend, to_backend, reason (a closed list of
+        codes, "model_not_exported"), message.
+        """
+        return self._core.get_fallback_events()
+
+
+def _config_text(config: Mapping[str, Any]) -> str:
+    """A configuration dict as JSON; paths in it become strings."""
+    try:
+        return json.dumps(config, default=os.fspath, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"backend_config holds a value that YAML cannot express: {error}; "
+            "allowed are dict, list, str, path, int, float, bool and None"
+        ) from None

@@ -1,0 +1,274 @@
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "bindings.h"
+#include "mm_orch/model_manager.h"
+
+namespace mm_orch::python {
+namespace {
+
+using Tokens = std::vector<int64_t>;
+template <class T>
+using Vector = nb::ndarray<nb::numpy, const T, nb::ndim<1>>;
+using Matrix = nb::ndarray<nb::numpy, const float, nb::ndim<2>>;
+
+// The library may log while it destroys models, from any of its threads; the GIL must be free.
+class Manager {
+ public:
+  explicit Manager(const ModelManagerOptions& options)
+      : manager_(Call().run([&] { return std::make_unique<ModelManager>(options); })) {}
+  ~Manager() {
+    const nb::gil_scoped_release release;
+    manager_.reset();
+  }
+  ModelManager& operator*() { return *manager_; }
+  ModelManager* operator->() { return manager_.get(); }
+
+ private:
+  std::unique_ptr<ModelManager> manager_;
+};
+
+nb::dict stats_dict(const PerformanceStats& stats) {
+  nb::dict result;
+  result["avg_latency"] = stats.avg_latency_s;
+  result["p50_latency"] = stats.p50_latency_s;
+  result["p95_latency"] = stats.p95_latency_s;
+  result["p99_latency"] = stats.p99_latency_s;
+  result["avg_throughput"] = stats.avg_throughput;
+  result["time_to_first_token"] = stats.time_to_first_token_s;
+  result["sample_count"] = stats.sample_count;
+  result["fallback_count"] = stats.fallback_count;
+  return result;
+}
+
+nb::dict info_dict(const ModelInformation& info) {
+  nb::dict result;
+  result["name"] = info.name;
+  result["architecture"] = info.architecture;
+  result["path"] = info.path;
+  result["backend"] = info.backend;
+  result["device"] = info.device;
+  result["precision"] = info.precision;
+  result["context_length"] = info.context_length;
+  result["vocabulary_size"] = info.vocabulary_size;
+  result["memory_bytes"] = info.memory_bytes;
+  return result;
+}
+
+nb::dict event_dict(const FallbackEvent& event) {
+  nb::dict result;
+  result["time"] = event.time_s;
+  result["model"] = event.model;
+  result["from_backend"] = event.from_backend;
+  result["to_backend"] = event.to_backend;
+  result["reason"] = fallback_reason_name(event.reason);
+  result["message"] = event.message;
+  return result;
+}
+
+std::string generate(Manager& manager, const std::string& name, const nb::str& prompt,
+                     const nb::dict& options) {
+  Call call;
+  const GenerationConfig config = generation_config(options, false, call);
+  const std::string text = utf8(prompt, "the prompt");
+  return call.run([&] { return manager->generate(name, text, config); });
+}
+
+std::vector<GenerationResult> generate_batch(Manager& manager, const std::string& name,
+                                             const std::vector<nb::str>& prompts,
+                                             const nb::dict& options) {
+  Call call;
+  const GenerationConfig config = generation_config(options, true, call);
+  std::vector<std::string> texts;
+  for (const nb::str& prompt : prompts) texts.push_back(utf8(prompt, "a prompt"));
+  return call.run([&] { return manager->generate(name, texts, config); });
+}
+
+std::vector<GenerationResult> generate_tokens(Manager& manager, const std::string& name,
+                                              const std::vector<Tokens>& prompts,
+                                              const nb::dict& options, bool indexed) {
+  Call call;
+  const GenerationConfig config = generation_config(options, indexed, call);
+  return call.run([&] { return manager->generate_tokens(name, prompts, config); });
+}
+
+std::string apply_chat_template(Manager& manager, const std::string& name,
+                                const std::vector<std::pair<nb::str, nb::str>>& messages,
+                                bool add_generation_prompt) {
+  std::vector<ChatMessage> converted;
+  for (const auto& [role, content] : messages) {
+    converted.push_back({utf8(role, "a message's role"), utf8(content, "a message's content")});
+  }
+  return Call().run(
+      [&] { return manager->apply_chat_template(name, converted, add_generation_prompt); });
+}
+
+ExportResult export_model(Manager& manager, const std::string& name, const std::string& precision,
+                          const std::optional<std::string>& output, const nb::object& progress) {
+  Call call;
+  ExportModelOptions options{.precision = precision, .output = output, .progress = {}};
+  options.progress = [&, function = nb::handle(progress)](int64_t done, int64_t total,
+                                                          const std::string& what) {
+    if (!function.is_none()) {
+      const nb::gil_scoped_acquire gil;
+      try {
+        function(done, total, nb::str(what.data(), what.size()));
+      } catch (nb::python_error& error) {
+        call.keep(std::move(error));
+      }
+    }
+    if (call.interrupted()) throw CancelledError("the export was interrupted", {.model = name});
+  };
+  return call.run([&] { return manager->export_model(name, options); });
+}
+
+void bind_results(nb::module_& module) {
+  nb::class_<ExportResult>(module, "ExportResult", "What an export wrote.")
+      .def_ro("xml_path", &ExportResult::xml_path, "The model's structure.")
+      .def_ro("bin_path", &ExportResult::bin_path, "The model's weights.")
+      .def_ro("bytes", &ExportResult::bytes, "Size of the .bin.")
+      .def_ro("seconds", &ExportResult::seconds, "Of the conversion alone.");
+
+  nb::class_<ScoreResult>(module, "ScoreResult", "Scores of a text, from one forward pass.")
+      .def_prop_ro(
+          "tokens",
+          [](ScoreResult& self) {
+            return Vector<int64_t>(self.tokens.data(), {self.tokens.size()});
+          },
+          nb::rv_policy::reference_internal, "int64 [T]: the text's token ids.")
+      .def_prop_ro(
+          "log_probabilities",
+          [](ScoreResult& self) {
+            return Vector<float>(self.log_probabilities.data(), {self.log_probabilities.size()});
+          },
+          nb::rv_policy::reference_internal,
+          "float32 [T-1]: log-probability of token t+1 given tokens 0..t.")
+      .def_prop_ro(
+          "logits",
+          [](ScoreResult& self) -> std::optional<Matrix> {
+            if (self.logits.empty()) return std::nullopt;
+            const auto vocabulary = static_cast<size_t>(self.vocabulary_size);
+            return Matrix(self.logits.data(), {self.logits.size() / vocabulary, vocabulary});
+          },
+          nb::rv_policy::reference_internal,
+          "float32 [T, V]: unnormalised scores of the next token; None unless asked for.");
+}
+
+}  // namespace
+
+void bind_manager(nb::module_& module) {
+  bind_results(module);
+  const auto none = nb::none();
+  nb::class_<Manager>(module, "ModelManager", "See mm_orch.runtime.model_manager.")
+      .def(
+          "__init__",
+          [](Manager* self, std::optional<std::string> backend,
+             std::optional<std::string> config_path, std::optional<std::string> config_text,
+             int64_t max_cached_models, const std::string& default_device, double residency_s) {
+            new (self) Manager({.backend = std::move(backend),
+                                .config_path = std::move(config_path),
+                                .config_text = std::move(config_text),
+                                .max_cached_models = max_cached_models,
+                                .default_device = default_device,
+                                .residency_s = residency_s});
+          },
+          nb::arg("backend").none(), nb::arg("config_path").none(), nb::arg("config_text").none(),
+          nb::arg("max_cached_models"), nb::arg("default_device"), nb::arg("residency_s"))
+      .def(
+          "load_model",
+          [](Manager& self, const std::string& name, const std::string& source,
+             std::optional<std::string> backend, std::optional<std::string> device) {
+            const LoadModelOptions options{std::move(backend), std::move(device)};
+            Call().run([&] { self->load_model(name, source, options); });
+          },
+          nb::arg("name"), nb::arg("source"), nb::arg("backend_override").none(),
+          nb::arg("device").none())
+      .def("generate", &generate, nb::arg("name"), nb::arg("prompt"), nb::arg("options"))
+      .def("generate_batch", &generate_batch, nb::arg("name"), nb::arg("prompts"),
+           nb::arg("options"))
+      .def("generate_tokens", &generate_tokens, nb::arg("name"), nb::arg("prompts"),
+           nb::arg("options"), nb::arg("indexed"))
+      .def(
+          "score",
+          [](Manager& self, const std::string& name, const nb::str& text, bool with_logits,
+             bool stepwise) {
+            const std::string converted = utf8(text, "the text");
+            return Call().run([&] {
+              return self->score(name, converted, {with_logits, stepwise});
+            });
+          },
+          nb::arg("name"), nb::arg("text"), nb::arg("with_logits"), nb::arg("stepwise"))
+      .def(
+          "score_tokens",
+          [](Manager& self, const std::string& name, const Tokens& tokens, bool with_logits,
+             bool stepwise) {
+            return Call().run([&] {
+              return self->score_tokens(name, tokens, {with_logits, stepwise});
+            });
+          },
+          nb::arg("name"), nb::arg("tokens"), nb::arg("with_logits"), nb::arg("stepwise"))
+      .def(
+          "tokenize",
+          [](Manager& self, const std::string& name, const nb::str& text, bool add_special_tokens) {
+            const std::string converted = utf8(text, "the text");
+            return Call().run([&] { return self->tokenize(name, converted, add_special_tokens); });
+          },
+          nb::arg("name"), nb::arg("text"), nb::arg("add_special_tokens"))
+      .def(
+          "detokenize",
+          [](Manager& self, const std::string& name, const Tokens& tokens,
+             bool skip_special_tokens) {
+            return Call().run([&] { return self->detokenize(name, tokens, skip_special_tokens); });
+          },
+          nb::arg("name"), nb::arg("tokens"), nb::arg("skip_special_tokens"))
+      .def("apply_chat_template", &apply_chat_template, nb::arg("name"), nb::arg("messages"),
+           nb::arg("add_generation_prompt"))
+      .def("export_model", &export_model, nb::arg("name"), nb::arg("precision"),
+           nb::arg("output").none(), nb::arg("progress").none())
+      .def(
+          "unload_model",
+          [](Manager& self, const std::string& name) {
+            return Call().run([&] { return self->unload_model(name); });
+          },
+          nb::arg("name"))
+      .def("unload_all", [](Manager& self) { Call().run([&] { self->unload_all(); }); })
+      .def(
+          "is_loaded",
+          [](Manager& self, const std::string& name) {
+            return Call().run([&] { return self->is_loaded(name); });
+          },
+          nb::arg("name"))
+      .def("get_cached_models",
+           [](Manager& self) { return Call().run([&] { return self->get_cached_models(); }); })
+      .def(
+          "get_model_info",
+          [](Manager& self, const std::string& name) {
+            return info_dict(Call().run([&] { return self->get_model_info(name); }));
+          },
+          nb::arg("name"))
+      .def("get_all_performance_stats",
+           [](Manager& self) {
+             nb::dict result;
+             const auto all = Call().run([&] { return self->get_performance_stats(); });
+             for (const auto& [backend, stats] : all) result[backend.c_str()] = stats_dict(stats);
+             return result;
+           })
+      .def(
+          "get_performance_stats",
+          [](Manager& self, const std::string& backend) {
+            return stats_dict(Call().run([&] { return self->get_performance_stats(backend); }));
+          },
+          nb::arg("backend"))
+      .def("get_fallback_events", [](Manager& self) {
+        nb::list result;
+        for (const FallbackEvent& event : Call().run([&] { return self->get_fallback_events(); })) {
+          result.append(event_dict(event));
+        }
+        return result;
+      });
+}
+
+}  // namespace mm_orch::python
