@@ -43,9 +43,9 @@ MM_ORCH_EXPORT ResolvedConfig resolve(const GenerationConfig& asked,
                                       const nlohmann::json& config, int64_t prompt_tokens,
                                       int64_t context_length);
 
-/// Opens a session on the model that should run next: `open` once at the start, `recover` after each
-/// failed step with its error (a BackendError or an OutOfMemoryError). Both throw to give up; the
-/// loop goes on for as long as `recover` offers sessions.
+/// Opens a session on the model that should run next: `open` once at the start, `recover` after
+/// each failed step with its error (a BackendError or an OutOfMemoryError). Both throw to give up;
+/// the loop goes on for as long as `recover` offers sessions.
 struct SessionProvider {
   virtual ~SessionProvider() = default;
   virtual std::unique_ptr<backend::Session> open(const backend::SessionOptions& options) = 0;
