@@ -21,7 +21,7 @@ std::string message_of(const std::function<void()>& call) {
 }
 
 TEST(Registry, ListsWhatWeHaveForAnUnknownArchitecture) {
-  const testing::MemorySource source({{"model_type", "mamba"}});
+  const testing::MemorySource source(nlohmann::json{{"model_type", "mamba"}});
   const auto message = message_of<UnsupportedModelError>([&] { build_graph(source); });
   EXPECT_NE(message.find("'mamba'"), std::string::npos) << message;
   EXPECT_NE(message.find("gpt2, llama, mistral, qwen2"), std::string::npos) << message;
