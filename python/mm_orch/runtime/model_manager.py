@@ -86,9 +86,7 @@ class ModelManager:
         self._core.load_model(os.fspath(name), source, backend_override, device)
 
     @overload
-    def generate(
-        self, name: StrPath, prompt: str, **options: Unpack[GenerationOptions]
-    ) -> str: ...
+    def generate(self, name: StrPath, prompt: str, **options: Unpack[GenerationOptions]) -> str: ...
     @overload
     def generate(
         self,

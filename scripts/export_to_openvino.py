@@ -1,0 +1,63 @@
+"""Exports a model to OpenVINO IR: models/openvino/<name>/<name>.xml and .bin, tokenizer beside them.
+
+python scripts/export_to_openvino.py gpt2 --precision FP16 --output models/openvino/gpt2
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+try:
+    from mm_orch import ModelManager
+    from mm_orch.exceptions import MuAIError
+except ModuleNotFoundError as missing:
+    if missing.name != "mm_orch":
+        raise
+    python = Path(__file__).resolve().parent.parent / ".venv" / "bin" / "python"
+    if python.exists() and Path(sys.prefix) != python.parent.parent:
+        os.execv(python, [str(python), *sys.argv])
+    sys.exit("error: mm_orch is not installed for this Python. Run: bash scripts/setup.sh")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Export a model to OpenVINO IR.")
+    parser.add_argument("model", help="a name (gpt2), a model folder, or a .gguf file")
+    parser.add_argument(
+        "--precision",
+        type=str.upper,
+        choices=["FP32", "FP16", "INT8"],
+        default="FP32",
+        help="of the weights (default: FP32)",
+    )
+    parser.add_argument("--output", help="folder (default: models/openvino/<name>)")
+    arguments = parser.parse_args()
+    try:
+        result = ModelManager().export_model(
+            arguments.model, arguments.precision, arguments.output, progress=show_progress
+        )
+    except MuAIError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    print(
+        f"\nExported {arguments.model} as {arguments.precision} in {result.seconds:.1f} s:\n"
+        f"  {result.xml_path}\n"
+        f"  {result.bin_path} ({result.bytes / 1e6:.0f} MB)"
+    )
+    return 0
+
+
+def show_progress(done: int, total: int, what: str) -> None:
+    """One line that is written over on a terminal; a line per tenth elsewhere."""
+    line = f"{100 * done // max(total, 1):3d}%  {what}"[:79]
+    if sys.stderr.isatty():
+        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+    elif done == total or done * 10 // max(total, 1) != (done - 1) * 10 // max(total, 1):
+        print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
