@@ -2,6 +2,15 @@
 // conventions: a config.json, tensors under transformers' names, generation
 // defaults, a tokenizer. GGUF metadata and names are translated here, so that the
 // architectures (src/models) and the text layer know one convention only.
+//
+// What a GGUF's config() has beyond config.json:
+// - "conv1d_transposed": false (gpt2): its linear weights are [out, in]. In safetensors
+//   they are transformers' Conv1D, [in, out], and the key is absent.
+// - llama3's rope scaling is no "rope_scaling" but the tensor "rope_freqs.weight" [D/2], by
+//   which the inverse frequencies are to be divided.
+// - "model_type" of an architecture unknown here is GGUF's own name, with no other keys.
+// Rows of Llama's Q and K are permuted in GGUF; Tensor::interleaved_head_size says so and
+// read_f32 undoes it.
 #pragma once
 
 #include <cstdint>
@@ -56,5 +65,11 @@ class MM_ORCH_EXPORT ModelSource {
 /// @throws FileValidationError   damaged, truncated, contradictory, missing shard or config.
 /// @throws ModelNotFoundError    nothing there.
 MM_ORCH_EXPORT std::unique_ptr<ModelSource> open_model(const std::filesystem::path& path);
+
+/// A folder's config.json, tokenizer and templates alone, for an exported model whose weights are
+/// elsewhere; it has no tensors.
+/// @throws FileValidationError   damaged, or no config.json.
+/// @throws ModelNotFoundError    nothing there.
+MM_ORCH_EXPORT std::unique_ptr<ModelSource> open_description(const std::filesystem::path& path);
 
 }  // namespace mm_orch::weights
