@@ -1,0 +1,19 @@
+// Operations on one row of n floats.
+#pragma once
+
+#include <cstdint>
+
+namespace mm_orch::torch_backend::kernels {
+
+/// y = (x − mean) / sqrt(var + epsilon) · weight + bias; bias may be null.
+void layer_norm(const float* x, const float* weight, const float* bias, float epsilon, int64_t n,
+                float* y);
+/// y = x / sqrt(mean(x²) + epsilon) · weight.
+void rms_norm(const float* x, const float* weight, float epsilon, int64_t n, float* y);
+/// y = a + b; y = a · b.
+void add(const float* a, const float* b, int64_t n, float* y);
+void multiply(const float* a, const float* b, int64_t n, float* y);
+/// Rotates one head of `half`·2 floats: halves convention.
+void rotate(const float* x, const float* cos, const float* sin, int64_t half, float* y);
+
+}  // namespace mm_orch::torch_backend::kernels

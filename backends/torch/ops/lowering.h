@@ -1,0 +1,40 @@
+// One small function per operation: from a node to a step that computes it.
+#pragma once
+
+#include <vector>
+
+#include "frame.h"
+#include "graph/graph.h"
+#include "program.h"
+#include "weight_store.h"
+
+namespace mm_orch::torch_backend {
+
+struct Lowering {
+  const graph::Graph& graph;
+  const WeightStore& weights;
+  std::vector<graph::Rope>& rope_tables;  // grows by each set of frequencies not yet in it
+};
+
+/// An empty step where nothing is to be computed (inputs, Split).
+Step lower(const graph::Node& node, Lowering& lowering);
+
+Step lower_embedding(const graph::Embedding& op, const graph::Node& node, Lowering& lowering);
+Step lower_linear(const graph::Linear& op, const graph::Node& node, Lowering& lowering);
+Step lower_layer_norm(const graph::LayerNorm& op, const graph::Node& node, Lowering& lowering);
+Step lower_rms_norm(const graph::RmsNorm& op, const graph::Node& node, Lowering& lowering);
+Step lower_rope(const graph::Rope& op, const graph::Node& node, Lowering& lowering);
+Step lower_attention(const graph::Attention& op, const graph::Node& node, Lowering& lowering);
+Step lower_add(const graph::Node& node);
+Step lower_multiply(const graph::Node& node);
+Step lower_silu(const graph::Node& node);
+Step lower_gelu(const graph::Gelu& op, const graph::Node& node);
+
+/// y = x · weightᵀ + bias (null: none), by whichever way is fastest for the number of rows.
+void apply_linear(const at::Tensor& weight, const float* bias, const View& x, const View& y);
+
+/// Fills `table` for the tokens at `positions`.
+void fill_rope_table(const graph::Rope& op, const std::vector<int64_t>& positions,
+                     RopeTable& table);
+
+}  // namespace mm_orch::torch_backend

@@ -1,0 +1,32 @@
+#include "ops/lowering.h"
+
+namespace mm_orch::torch_backend {
+namespace {
+
+template <class... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+}  // namespace
+
+Step lower(const graph::Node& node, Lowering& l) {
+  return std::visit(Overloaded{
+                        [](const graph::TokenIds&) { return Step(); },
+                        [](const graph::Positions&) { return Step(); },
+                        [](const graph::Split&) { return Step(); },
+                        [&](const graph::Embedding& op) { return lower_embedding(op, node, l); },
+                        [&](const graph::Linear& op) { return lower_linear(op, node, l); },
+                        [&](const graph::LayerNorm& op) { return lower_layer_norm(op, node, l); },
+                        [&](const graph::RmsNorm& op) { return lower_rms_norm(op, node, l); },
+                        [&](const graph::Rope& op) { return lower_rope(op, node, l); },
+                        [&](const graph::Attention& op) { return lower_attention(op, node, l); },
+                        [&](const graph::Add&) { return lower_add(node); },
+                        [&](const graph::Multiply&) { return lower_multiply(node); },
+                        [&](const graph::Silu&) { return lower_silu(node); },
+                        [&](const graph::Gelu& op) { return lower_gelu(op, node); },
+                    },
+                    node.op);
+}
+
+}  // namespace mm_orch::torch_backend
