@@ -177,6 +177,10 @@ def test_cancel_token_stops_from_another_thread(manager, tiny_model):
     started = threading.Event()
     result = []
 
+    def slow(piece: str) -> None:
+        started.set()
+        time.sleep(0.01)
+
     def work() -> None:
         ids = manager.tokenize(tiny_model, "Hello")
         result.append(
@@ -186,7 +190,7 @@ def test_cancel_token_stops_from_another_thread(manager, tiny_model):
                 max_new_tokens=500,
                 eos_token_id=[],
                 cancel=token,
-                stream=lambda piece: (started.set(), time.sleep(0.01)) and None,
+                stream=slow,
             )
         )
 

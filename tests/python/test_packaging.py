@@ -1,4 +1,4 @@
-"""What an installation carries, and that it lives with torch, openvino and tokenizers in any order."""
+"""What an installation carries, and that it lives beside torch, openvino and tokenizers."""
 
 import importlib.resources
 import itertools
