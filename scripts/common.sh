@@ -1,5 +1,6 @@
 # Shared by the scripts; sourced from the repository's root.
 
+PATH=$PATH:$HOME/.cargo/bin
 VENV=.venv
 LOGS=build/logs
 
@@ -62,9 +63,10 @@ install_packages() {
   apt-get install -y --no-install-recommends "$@"
 }
 
+# at_least found required
+at_least() { [[ -n $1 && $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]; }
+
 # need_version name found required remedy
 need_version() {
-  [[ -n $2 ]] || fail "$1 is missing; at least $3 is needed. $4"
-  [[ $(printf '%s\n%s\n' "$3" "$2" | sort -V | head -n 1) == "$3" ]] ||
-    fail "$1 $2 is too old; at least $3 is needed. $4"
+  at_least "$2" "$3" || fail "$1 $3 or later is needed, found: ${2:-none}. $4"
 }

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 PYTHON=${PYTHON:-python3}
 STAMP=build/setup.stamp
+RUST_NEEDED=1.85
 WERROR=${MM_ORCH_WERROR:-OFF}
 
 inputs_hash() {
@@ -18,25 +19,28 @@ inputs_hash() {
   } | sha256sum | cut -d ' ' -f 1
 }
 
+version_of() { "$@" --version 2>/dev/null | grep -oE '[0-9]+\.[0-9.]+' | head -n 1; }
+
 check_tools() {
   need_packages build-essential ccache cmake git libcli11-dev libfmt-dev libspdlog-dev \
     libyaml-cpp-dev ninja-build nlohmann-json3-dev pkg-config
-  need_version "Python" "$("$PYTHON" -c 'import platform; print(platform.python_version())' 2>/dev/null || true)" \
-    3.11 "Install python3, or name another with PYTHON=..."
-  local header
-  header=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h
-  if ! "$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || [[ ! -e $header ]]; then
+  command -v "$PYTHON" >/dev/null || need_packages python3
+  if ! "$PYTHON" -c 'import ensurepip, os, sys, sysconfig, venv
+sys.exit(not os.path.exists(sysconfig.get_paths()["include"] + "/Python.h"))' 2>/dev/null; then
     need_packages python3-venv python3-dev
   fi
-  need_version "g++" "$(g++ -dumpfullversion 2>/dev/null || true)" 12 "apt-get install g++"
-  need_version "cmake" "$(cmake --version | sed -n 's/^cmake version //p')" 3.25 "apt-get install cmake"
-  need_version "cargo" "$(cargo --version 2>/dev/null | cut -d ' ' -f 2)" 1.85 \
-    "Debian's own is too old: get Rust from https://rustup.rs"
+  at_least "$(version_of cargo)" "$RUST_NEEDED" || need_packages cargo-web rustc-web
+
+  need_version Python "$(version_of "$PYTHON")" 3.11 "Name another with PYTHON=..."
+  need_version g++ "$(g++ -dumpfullversion)" 12 "Debian 12 has it"
+  need_version cmake "$(version_of cmake)" 3.25 "Debian 12 has it"
+  need_version cargo "$(version_of cargo)" "$RUST_NEEDED" \
+    "Get Rust from https://rustup.rs, or remove the older cargo that comes first in PATH"
 }
 
 make_venv() {
-  [[ -x $VENV/bin/python ]] || "$PYTHON" -m venv "$VENV"
-  [[ -x $VENV/bin/uv ]] || "$VENV/bin/pip" install --quiet uv
+  [[ -x $VENV/bin/pip ]] || "$PYTHON" -m venv "$VENV"
+  [[ -x $VENV/bin/uv ]] || "$VENV/bin/pip" install --disable-pip-version-check uv==0.13.9
 }
 
 install_wheels() {
