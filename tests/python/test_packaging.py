@@ -133,3 +133,28 @@ def test_types_are_seen_by_a_checker(tmp_path):
     bad = subprocess.run([*command, "bad.py"], cwd=tmp_path, capture_output=True, text=True)
     assert bad.returncode == 1
     assert "max_tokens" in bad.stdout
+
+
+def test_cpp_example_builds_against_the_installation(manager, tiny_model, tmp_path):
+    prefix = run("import runpy; runpy.run_module('mm_orch', run_name='__main__')").strip()
+    source = Path(__file__).resolve().parents[2] / "examples" / "cpp"
+    for command in (
+        ["cmake", "-S", source, "-B", tmp_path, f"-DCMAKE_PREFIX_PATH={prefix}"],
+        ["cmake", "--build", tmp_path],
+    ):
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+    program = tmp_path / "generate"
+    result = subprocess.run([program, tiny_model, "Hi"], capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr
+    expected = manager.generate(tiny_model, "Hi", max_new_tokens=8)
+    assert result.stdout.decode() == expected + "\n"
+    result = subprocess.run(
+        [program, "no/such", "Hi"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("ModelNotFoundError: ")
