@@ -1,6 +1,6 @@
 """Models that transformers runs as the reference: seeded random ones, and real SmolLM2.
 
-Random models have random biases and norm weights too; defaults of 0 and 1 would hide a forgotten one.
+Random models have random biases and norm weights too; zeros and ones would hide a forgotten one.
 """
 
 import importlib.util
@@ -84,7 +84,9 @@ FAMILY = {
 
 def make_model(folder: Path, config, seed: int):
     """Writes a seeded random model as safetensors; returns transformers' own model of it."""
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager")
+    model = AutoModelForCausalLM.from_config(
+        config, dtype=torch.float32, attn_implementation="eager"
+    )
     model.eval()
     randomize(model, seed)
     model.save_pretrained(folder)

@@ -5,11 +5,10 @@ import random
 import numpy as np
 import pytest
 from agreement import Agreement, divergence, reference_logits, relative_error
+from mm_orch.runtime.model_manager import ModelManager
 from prompts import HELD_TEXT, PROMPTS
 from reference_models import FAMILY, GPT2, SMOLLM2_FILE, make_model, smollm2_folder
 from transformers import AutoModelForCausalLM
-
-from mm_orch.runtime.model_manager import ModelManager
 
 BACKENDS = ["pytorch", "openvino"]
 NEW_TOKENS = 64
@@ -46,7 +45,9 @@ def manager_for(tmp_path_factory):
 @pytest.fixture(scope="session")
 def smollm2():
     folder = smollm2_folder()
-    reference = AutoModelForCausalLM.from_pretrained(folder, gguf_file=SMOLLM2_FILE, dtype="float32")
+    reference = AutoModelForCausalLM.from_pretrained(
+        folder, gguf_file=SMOLLM2_FILE, dtype="float32"
+    )
     return str(folder / SMOLLM2_FILE), reference.eval()
 
 
