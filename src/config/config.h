@@ -1,0 +1,58 @@
+// The configuration of backends: config/backend.yaml, or the same as JSON, read into
+// plain data. It is validated while it is read; afterwards nothing changes it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mm_orch/errors.h"
+#include "mm_orch/export.h"
+
+namespace mm_orch::config {
+
+struct OpenVinoConfig {
+  std::optional<std::string> device;  // "CPU", "GPU.1", "AUTO"; not set: the manager's default
+  bool enable_fallback = true;
+  std::string cache_dir = "models/openvino";  // where exported models lie
+  bool auto_export = false;
+  int num_threads = 0;                            // 0: the backend's default
+  int num_streams = 0;                            // 0: the backend's default
+  std::string inference_precision;                // "f32", "bf16", "f16"; empty: the model's own
+  std::map<std::string, std::string> properties;  // passed to OpenVINO as they are
+};
+
+struct PyTorchConfig {
+  std::optional<std::string> device;
+  int num_threads = 0;
+  std::string inference_precision;
+};
+
+struct Config {
+  std::optional<std::string> default_backend;  // "pytorch", "openvino"
+  OpenVinoConfig openvino;
+  PyTorchConfig pytorch;
+  std::map<std::string, std::string> model_overrides;  // model → backend
+};
+
+/// Reads YAML or JSON, with or without the outer `backend:` level.
+/// @param origin  the file's name, for messages.
+/// @throws ConfigurationError  naming origin, line, key, what was found and what is allowed.
+MM_ORCH_EXPORT Config parse_config(std::string_view text, const std::string& origin);
+
+/// Reads a file. One that is not there is the default configuration and a warning in the log, so
+/// that removing it goes back to PyTorch.
+/// @throws ConfigurationError  see parse_config; or the file cannot be read.
+MM_ORCH_EXPORT Config load_config_file(const std::string& path);
+
+/// Throws `code` (ConfigurationError, or InvalidInputError for a call's argument) if `backend` is
+/// neither "pytorch" nor "openvino"; `what` names the option.
+MM_ORCH_EXPORT void check_backend_name(const std::string& backend, const std::string& what,
+                                       ErrorCode code);
+
+/// The same if `device` is not of a form that the backends know.
+MM_ORCH_EXPORT void check_device_name(const std::string& device, const std::string& what,
+                                      ErrorCode code);
+
+}  // namespace mm_orch::config
