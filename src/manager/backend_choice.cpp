@@ -1,0 +1,38 @@
+#include "manager/backend_choice.h"
+
+namespace mm_orch::manager {
+
+std::string choose_backend(const std::string& model,
+                           const std::optional<std::string>& backend_override,
+                           const config::Config& config,
+                           const std::optional<std::string>& constructor_backend) {
+  if (backend_override) return *backend_override;
+  if (const auto entry = config.model_overrides.find(model); entry != config.model_overrides.end())
+    return entry->second;
+  if (constructor_backend) return *constructor_backend;
+  return config.default_backend.value_or(kPyTorch);
+}
+
+std::string choose_device(const std::string& backend, const std::optional<std::string>& asked,
+                          const config::Config& config, const std::string& default_device) {
+  if (asked) return *asked;
+  const auto& configured = backend == kOpenVino ? config.openvino.device : config.pytorch.device;
+  return configured.value_or(default_device);
+}
+
+backend::LoadOptions load_options(const Placement& placement, const config::Config& config) {
+  backend::LoadOptions options;
+  options.device = placement.device;
+  if (placement.backend == kOpenVino) {
+    options.num_threads = config.openvino.num_threads;
+    options.num_streams = config.openvino.num_streams;
+    options.inference_precision = config.openvino.inference_precision;
+    options.properties = config.openvino.properties;
+  } else {
+    options.num_threads = config.pytorch.num_threads;
+    options.inference_precision = config.pytorch.inference_precision;
+  }
+  return options;
+}
+
+}  // namespace mm_orch::manager

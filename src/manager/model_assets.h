@@ -1,0 +1,43 @@
+// What of a model is the same on every backend: its configuration, tokenizer, chat
+// template and shape, and the weights' source, if it is on this machine.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "graph/graph.h"
+#include "mm_orch/export.h"
+#include "text/tokenizer.h"
+#include "weights/model_source.h"
+
+namespace mm_orch::manager {
+
+struct ModelAssets {
+  std::string name;                                    // as the user gave it
+  std::filesystem::path path;                          // the source, or the exported model's folder
+  std::shared_ptr<const weights::ModelSource> source;  // null: only the exported model is there
+  nlohmann::json config;
+  nlohmann::json generation_config;
+  nlohmann::json special_tokens;
+  std::optional<std::string> chat_template;
+  std::shared_ptr<const text::Tokenizer> tokenizer;  // null: the model has none; ids only
+  graph::ModelInfo info;
+
+  /// @throws InvalidInputError  the model has no tokenizer.
+  const text::Tokenizer& require_tokenizer() const;
+};
+
+/// The source of a model: found here, or downloaded.
+/// @throws ModelNotFoundError, FileValidationError, InvalidInputError (no valid name)
+std::shared_ptr<const weights::ModelSource> open_source(const std::string& name);
+/// The same, but null where the model's weights are not on this machine.
+std::shared_ptr<const weights::ModelSource> open_local_source(const std::string& name);
+
+ModelAssets assets_of(const std::string& name, std::shared_ptr<const weights::ModelSource> source);
+/// Of an exported model that lies alone: from the config and tokenizer files beside it.
+ModelAssets assets_beside(const std::string& name, const std::filesystem::path& folder);
+
+}  // namespace mm_orch::manager

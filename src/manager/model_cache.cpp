@@ -1,0 +1,151 @@
+#include "manager/model_cache.h"
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+namespace mm_orch::manager {
+
+struct ModelCache::Pending {
+  std::promise<void> promise;
+  std::shared_future<void> done{promise.get_future()};
+};
+
+ModelCache::ModelCache(int64_t capacity, double residency_s, Clock clock)
+    : capacity_(capacity), residency_(residency_s), clock_(std::move(clock)) {}
+
+ModelCache::Lease::~Lease() {
+  if (!model_) return;
+  model_.reset();
+  cache_->trim();
+}
+
+std::list<ModelCache::Entry>::iterator ModelCache::position(const std::string& name) {
+  return std::find_if(entries_.begin(), entries_.end(),
+                      [&](const Entry& entry) { return entry.model->assets.name == name; });
+}
+
+void ModelCache::touch(std::list<Entry>::iterator entry) {
+  entry->last_use = clock_();
+  entries_.splice(entries_.begin(), entries_, entry);
+}
+
+// New leases are given out under the lock only, so a count of one means idle until it is released.
+ModelCache::Models ModelCache::evict_down_to(int64_t count, bool stale_too) {
+  Models evicted;
+  const auto now = clock_();
+  const auto taken = [&] { return static_cast<int64_t>(entries_.size()) + reserved_; };
+  if (taken() <= count) return evicted;
+  for (auto entry = entries_.end(); entry != entries_.begin();) {
+    --entry;
+    const bool stale = stale_too && now - entry->last_use > residency_;
+    if (entry->model.use_count() > 1 || (taken() <= count && !stale)) continue;
+    evicted.push_back(std::move(entry->model));
+    entry = entries_.erase(entry);
+  }
+  return evicted;
+}
+
+ModelCache::Lease ModelCache::find(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  const auto entry = position(name);
+  if (entry == entries_.end()) return {this, nullptr};
+  touch(entry);
+  return {this, entries_.front().model};
+}
+
+void ModelCache::make_room() {
+  Models evicted;
+  const std::lock_guard lock(mutex_);
+  evicted = evict_down_to(capacity_ - 1, true);
+  ++reserved_;
+}
+
+void ModelCache::trim() {
+  Models evicted;
+  const std::lock_guard lock(mutex_);
+  evicted = evict_down_to(capacity_, false);
+}
+
+void ModelCache::load_once(const std::string& name, const Placement& asked, const Load& load) {
+  for (;;) {
+    std::shared_ptr<Pending> pending;
+    bool mine = false;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto entry = position(name);
+      if (entry != entries_.end() && entry->model->asked == asked) return touch(entry);
+      auto& slot = pending_[name];
+      mine = slot == nullptr;
+      if (mine) slot = std::make_shared<Pending>();
+      pending = slot;
+    }
+    if (mine) return run_load(name, load, *pending);
+    pending->done.get();  // throws what the load threw
+  }
+}
+
+void ModelCache::run_load(const std::string& name, const Load& load, Pending& pending) {
+  bool reserved = false;
+  const MakeRoom make_room_once = [&] {
+    if (!std::exchange(reserved, true)) make_room();
+  };
+  std::shared_ptr<HostedModel> model;
+  std::exception_ptr error;
+  try {
+    model = load(make_room_once);
+    make_room_once();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  Models evicted;
+  const auto own = [&] {
+    const std::lock_guard lock(mutex_);
+    if (reserved) --reserved_;
+    if (model) {
+      if (const auto old = position(name); old != entries_.end()) {
+        evicted.push_back(std::move(old->model));
+        entries_.erase(old);
+      }
+      entries_.push_front({std::move(model), clock_()});
+    }
+    auto slot = pending_.extract(name);
+    return slot.mapped();
+  }();
+  if (error) {
+    pending.promise.set_exception(error);
+    std::rethrow_exception(error);
+  }
+  pending.promise.set_value();
+}
+
+bool ModelCache::remove(const std::string& name) {
+  Models removed;
+  const std::lock_guard lock(mutex_);
+  const auto entry = position(name);
+  if (entry == entries_.end()) return false;
+  removed.push_back(std::move(entry->model));
+  entries_.erase(entry);
+  return true;
+}
+
+void ModelCache::clear() {
+  std::list<Entry> removed;
+  const std::lock_guard lock(mutex_);
+  removed.swap(entries_);
+}
+
+bool ModelCache::contains(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [&](const Entry& entry) { return entry.model->assets.name == name; });
+}
+
+std::vector<std::string> ModelCache::names() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& entry : entries_) names.push_back(entry.model->assets.name);
+  return names;
+}
+
+}  // namespace mm_orch::manager

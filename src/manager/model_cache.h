@@ -1,0 +1,89 @@
+// The loaded models, least recently used first to go. A model in use (a Lease is held)
+// never goes. Loads of one name happen once: who comes second waits for the first.
+//
+// Thread-safe. No lock is held while a model is loaded or destroyed. While every model
+// is in use the cache may hold more than its capacity; what is too much goes when a
+// lease ends.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "manager/hosted_model.h"
+
+namespace mm_orch::manager {
+
+class MM_ORCH_EXPORT ModelCache {
+ public:
+  using Clock = std::function<std::chrono::steady_clock::time_point()>;
+
+  /// @param residency_s  a model idle for longer goes when room is needed, even if fewer would do.
+  ModelCache(int64_t capacity, double residency_s, Clock clock = std::chrono::steady_clock::now);
+
+  /// Keeps a model from eviction while it lives.
+  class Lease {
+   public:
+    Lease(ModelCache* cache, std::shared_ptr<HostedModel> model)
+        : cache_(cache), model_(std::move(model)) {}
+    Lease(Lease&&) = default;
+    Lease& operator=(Lease&&) = delete;
+    ~Lease();
+    HostedModel* operator->() const { return model_.get(); }
+    HostedModel& operator*() const { return *model_; }
+    explicit operator bool() const { return model_ != nullptr; }
+
+   private:
+    ModelCache* cache_;
+    std::shared_ptr<HostedModel> model_;
+  };
+
+  /// Empty if the model is not loaded.
+  Lease find(const std::string& name);
+
+  /// Called by a load once it knows that the model exists, before the memory is taken.
+  using MakeRoom = std::function<void()>;
+  using Load = std::function<std::shared_ptr<HostedModel>(const MakeRoom& make_room)>;
+  /// Does nothing if the model is there with this placement; else loads it and replaces what was
+  /// there. What `load` throws reaches every caller that waited for it.
+  void load_once(const std::string& name, const Placement& asked, const Load& load);
+
+  bool remove(const std::string& name);
+  void clear();
+  bool contains(const std::string& name) const;
+  std::vector<std::string> names() const;  // most recently used first
+
+ private:
+  struct Entry {
+    std::shared_ptr<HostedModel> model;
+    std::chrono::steady_clock::time_point last_use;
+  };
+  struct Pending;
+  using Models = std::vector<std::shared_ptr<HostedModel>>;
+
+  // The three need mutex_ held. Evicted models are handed out, to be destroyed after unlocking.
+  std::list<Entry>::iterator position(const std::string& name);
+  void touch(std::list<Entry>::iterator entry);
+  Models evict_down_to(int64_t count, bool stale_too);
+
+  void make_room();
+  void trim();
+  void run_load(const std::string& name, const Load& load, Pending& pending);
+
+  const int64_t capacity_;
+  const std::chrono::duration<double> residency_;
+  const Clock clock_;
+  mutable std::mutex mutex_;
+  std::list<Entry> entries_;  // most recently used first
+  std::map<std::string, std::shared_ptr<Pending>> pending_;
+  int64_t reserved_ = 0;  // places taken by loads under way
+};
+
+}  // namespace mm_orch::manager

@@ -1,0 +1,170 @@
+#include "manager/model_loader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <new>
+
+#include "backend/plugin.h"
+#include "manager/openvino_artifact.h"
+#include "models/registry.h"
+
+namespace mm_orch::manager {
+namespace {
+
+std::string upper(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return text;
+}
+
+// Two steps, so that the first call of the user finds both prefill and decode ready.
+void warm_up(backend::LoadedModel& model, const HostedModel& hosted) {
+  const auto session = model.new_session({.batch = 1, .padding = {}, .capacity = 2});
+  const int64_t token = 0;
+  for (int i = 0; i < 2 && i < hosted.assets.info.context_length; ++i)
+    for (const float logit : session->step({&token, 1}, backend::LogitsOf::kLastToken))
+      if (!std::isfinite(logit))
+        throw NumericFaultError(
+            "The warm-up gave NaN or Inf in the logits",
+            ErrorContext{
+                .model = hosted.assets.name, .backend = hosted.backend, .device = model.device()});
+}
+
+// What is thrown inside a backend without one of our types gets one here.
+template <class Work>
+auto typed(const std::string& what, Work&& work) {
+  try {
+    return work();
+  } catch (const MuAIError&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemoryError(what + ": the memory is not there");
+  } catch (const std::exception& error) {
+    throw ModelLoadError(what + ": " + error.what());
+  }
+}
+
+}  // namespace
+
+Placement ModelLoader::pytorch_placement() const {
+  return {kPyTorch, config_.pytorch.device.value_or("auto")};
+}
+
+std::shared_ptr<backend::LoadedModel> ModelLoader::load_on_pytorch(
+    const weights::ModelSource& source, const Placement& placement) {
+  const auto graph = models::build_graph(source);
+  return backend::get_backend(kPyTorch).load(graph, load_options(placement, config_));
+}
+
+std::shared_ptr<HostedModel> ModelLoader::load_pytorch(const std::string& name,
+                                                       const Placement& asked,
+                                                       const ModelCache::MakeRoom& make_room) {
+  auto hosted = std::make_shared<HostedModel>();
+  hosted->asked = asked;
+  hosted->assets = assets_of(name, open_source(name));
+  hosted->backend = kPyTorch;
+  hosted->path = hosted->assets.path;
+  backend::get_backend(kPyTorch);
+  make_room();
+  const auto placement = asked.backend == kPyTorch ? asked : pytorch_placement();
+  hosted->model = load_on_pytorch(*hosted->assets.source, placement);
+  warm_up(*hosted->model, *hosted);
+  return hosted;
+}
+
+std::shared_ptr<backend::LoadedModel> ModelLoader::compile(backend::Artifact& artifact,
+                                                           const ModelAssets& assets,
+                                                           Placement placement) {
+  try {
+    return artifact.compile(assets.info, load_options(placement, config_));
+  } catch (const DeviceError& error) {
+    const auto device = upper(placement.device);
+    if (!config_.openvino.enable_fallback || device == "CPU" || device.starts_with("AUTO")) throw;
+    fallbacks_.record(assets.name, kOpenVino, kOpenVino, FallbackReason::kDeviceNotAvailable,
+                      fmt::format("{}; using CPU", error.what()));
+  }
+  placement.device = "CPU";
+  return artifact.compile(assets.info, load_options(placement, config_));
+}
+
+std::shared_ptr<HostedModel> ModelLoader::load_openvino(const std::string& name,
+                                                        const Placement& asked,
+                                                        const ModelCache::MakeRoom& make_room) {
+  auto& openvino = backend::get_backend(kOpenVino);
+  auto opened = open_openvino_artifact(name, config_.openvino, openvino);
+  auto hosted = std::make_shared<HostedModel>();
+  hosted->asked = asked;
+  hosted->assets = std::move(opened.assets);
+  hosted->backend = kOpenVino;
+  hosted->path = opened.file;
+  hosted->fingerprint = opened.fingerprint;
+  make_room();
+  hosted->model = compile(*opened.artifact, hosted->assets, asked);
+  warm_up(*hosted->model, *hosted);
+  return hosted;
+}
+
+std::shared_ptr<HostedModel> ModelLoader::load(const std::string& name, const Placement& asked,
+                                               const ModelCache::MakeRoom& make_room) {
+  const auto what = fmt::format("Loading {}", name);
+  if (asked.backend == kPyTorch)
+    return typed(what, [&] { return load_pytorch(name, asked, make_room); });
+  try {
+    return typed(what, [&] { return load_openvino(name, asked, make_room); });
+  } catch (const MuAIError& error) {
+    if (!config_.openvino.enable_fallback || !may_fall_back(error)) throw;
+    return fall_back(name, asked, make_room, error);
+  }
+}
+
+std::shared_ptr<HostedModel> ModelLoader::fall_back(const std::string& name, const Placement& asked,
+                                                    const ModelCache::MakeRoom& make_room,
+                                                    const MuAIError& error) {
+  // A plain BackendError comes from an automatic export alone.
+  const auto reason =
+      error.code() == ErrorCode::kBackend ? FallbackReason::kModelNotExported : reason_of(error);
+  std::shared_ptr<HostedModel> hosted;
+  try {
+    hosted = typed(name, [&] { return load_pytorch(name, asked, make_room); });
+  } catch (const MuAIError& second) {
+    // Where no form of the model is there, that is the matter, not which backend was tried first.
+    const bool no_model = second.code() == ErrorCode::kModelNotFound &&
+                          (reason == FallbackReason::kModelNotExported ||
+                           reason == FallbackReason::kBackendNotAvailable);
+    if (no_model) rethrow_with(second, fmt::format(" (OpenVINO: {})", error.what()));
+    rethrow_with(error, fmt::format("; PyTorch cannot take over: {}", second.what()));
+  }
+  fallbacks_.record(name, kOpenVino, kPyTorch, reason, error.what());
+  return hosted;
+}
+
+std::shared_ptr<backend::LoadedModel> ModelLoader::take_over(HostedModel& hosted,
+                                                             const MuAIError& error,
+                                                             const std::string& failed_backend) {
+  if (failed_backend == kPyTorch || !config_.openvino.enable_fallback || !may_fall_back(error))
+    rethrow_with(error, "");
+  const auto& name = hosted.assets.name;
+  std::shared_ptr<backend::LoadedModel> model;
+  try {
+    model = hosted.standby([&] {
+      return typed(name, [&] {
+        const auto source = hosted.assets.source ? hosted.assets.source : open_source(name);
+        if (!hosted.fingerprint.empty() && source->fingerprint() != hosted.fingerprint)
+          throw FileValidationError(
+              fmt::format("{} holds other weights than those that {} was "
+                          "exported from",
+                          source->path().string(), hosted.path.string()));
+        return load_on_pytorch(*source, pytorch_placement());
+      });
+    });
+  } catch (const MuAIError& second) {
+    rethrow_with(error, fmt::format("; PyTorch cannot take over: {}", second.what()));
+  }
+  fallbacks_.record(name, failed_backend, kPyTorch, reason_of(error), error.what());
+  return model;
+}
+
+}  // namespace mm_orch::manager

@@ -1,0 +1,48 @@
+// From a name and a placement to a model in memory. Holds the fallback policy of the
+// load: what OpenVINO cannot serve, PyTorch serves, and the event is recorded. Thread-safe.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "config/config.h"
+#include "manager/fallback.h"
+#include "manager/hosted_model.h"
+#include "manager/model_cache.h"
+
+namespace mm_orch::manager {
+
+class ModelLoader {
+ public:
+  ModelLoader(const config::Config& config, FallbackLog& fallbacks)
+      : config_(config), fallbacks_(fallbacks) {}
+
+  std::shared_ptr<HostedModel> load(const std::string& name, const Placement& asked,
+                                    const ModelCache::MakeRoom& make_room);
+
+  /// The PyTorch model that goes on for `hosted` after `error`; the event is recorded.
+  /// @throws  the error itself, if fallback is off or it already runs on PyTorch; with the reason
+  ///          added, if PyTorch cannot take over.
+  std::shared_ptr<backend::LoadedModel> take_over(HostedModel& hosted, const MuAIError& error,
+                                                  const std::string& failed_backend);
+
+ private:
+  std::shared_ptr<HostedModel> load_pytorch(const std::string& name, const Placement& asked,
+                                            const ModelCache::MakeRoom& make_room);
+  std::shared_ptr<HostedModel> load_openvino(const std::string& name, const Placement& asked,
+                                             const ModelCache::MakeRoom& make_room);
+  std::shared_ptr<HostedModel> fall_back(const std::string& name, const Placement& asked,
+                                         const ModelCache::MakeRoom& make_room,
+                                         const MuAIError& error);
+  std::shared_ptr<backend::LoadedModel> load_on_pytorch(const weights::ModelSource& source,
+                                                        const Placement& placement);
+  std::shared_ptr<backend::LoadedModel> compile(backend::Artifact& artifact,
+                                                const ModelAssets& assets, Placement placement);
+  Placement pytorch_placement() const;
+
+  const config::Config& config_;
+  FallbackLog& fallbacks_;
+};
+
+}  // namespace mm_orch::manager

@@ -1,0 +1,278 @@
+// The public face: turns its calls into those of the loader, the cache, the generator
+// and the monitors. Holds no lock of its own.
+#include "mm_orch/model_manager.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <chrono>
+#include <utility>
+
+#include "backend/plugin.h"
+#include "config/config.h"
+#include "exporter/exporter.h"
+#include "manager/artifact_path.h"
+#include "manager/failover_sessions.h"
+#include "manager/model_cache.h"
+#include "manager/performance_monitor.h"
+#include "manager/scoring.h"
+#include "text/chat_template.h"
+
+namespace mm_orch {
+
+namespace {
+
+using manager::ModelCache;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+config::Config read_config(const ModelManagerOptions& options) {
+  if (options.config_path && options.config_text)
+    throw ConfigurationError("config_path and config_text are both given; one is allowed");
+  if (options.config_path) return config::load_config_file(*options.config_path);
+  if (options.config_text) return config::parse_config(*options.config_text, "backend_config");
+  return {};
+}
+
+const ModelManagerOptions& checked(const ModelManagerOptions& options) {
+  if (options.backend)
+    config::check_backend_name(*options.backend, "backend", ErrorCode::kConfiguration);
+  config::check_device_name(options.default_device, "default_device", ErrorCode::kConfiguration);
+  if (options.max_cached_models < 1)
+    throw ConfigurationError(fmt::format("max_cached_models: found {}, 1 or more is allowed",
+                                         options.max_cached_models));
+  if (!(options.residency_s > 0))
+    throw ConfigurationError(
+        fmt::format("residency_seconds: found {}, more than 0 is allowed", options.residency_s));
+  return options;
+}
+
+}  // namespace
+
+class ModelManager::Implementation {
+ public:
+  explicit Implementation(const ModelManagerOptions& options)
+      : backend(checked(options).backend),
+        default_device(options.default_device),
+        config(read_config(options)),
+        cache(options.max_cached_models, options.residency_s) {}
+
+  ModelCache::Lease require(const std::string& name) {
+    auto model = cache.find(name);
+    if (model) return model;
+    const auto loaded = cache.names();
+    throw InvalidInputError(
+        fmt::format("Model '{}' is not loaded ({}); call load_model(\"{}\") first", name,
+                    loaded.empty() ? "none is" : fmt::format("loaded: {}", fmt::join(loaded, ", ")),
+                    name),
+        ErrorContext{.model = name});
+  }
+
+  // `start` is when the call began, so that tokenizing counts.
+  std::vector<GenerationResult> run(manager::HostedModel& model,
+                                    const std::vector<std::vector<int64_t>>& prompts,
+                                    const GenerationConfig& asked, Clock::time_point start) {
+    if (prompts.empty()) return {};
+    size_t longest = 0;
+    for (const auto& prompt : prompts) {
+      if (prompt.empty())
+        throw InvalidInputError("The prompt is empty (no token); at least one token is needed",
+                                ErrorContext{.model = model.assets.name});
+      longest = std::max(longest, prompt.size());
+    }
+    const auto& assets = model.assets;
+    const auto resolved =
+        generation::resolve(asked, assets.generation_config, assets.config,
+                            static_cast<int64_t>(longest), assets.info.context_length);
+    manager::FailoverSessions sessions(model, loader);
+    const double before_s = seconds_since(start);
+    auto results = generation::generate(sessions, assets.tokenizer, prompts, resolved);
+    const double latency_s = seconds_since(start);
+    int64_t new_tokens = 0;
+    for (auto& result : results) {
+      result.latency_s = latency_s;
+      result.time_to_first_token_s += before_s;
+      new_tokens += static_cast<int64_t>(result.new_tokens.size());
+    }
+    // A call that moved says nothing about the speed of either backend.
+    if (!sessions.moved())
+      performance.record(sessions.backend_name(), latency_s, results[0].time_to_first_token_s,
+                         new_tokens);
+    return results;
+  }
+
+  PerformanceStats stats(const std::string& name) const {
+    auto stats = performance.stats(name);
+    stats.fallback_count = fallbacks.count(name);
+    return stats;
+  }
+
+  const std::optional<std::string> backend;
+  const std::string default_device;
+  const config::Config config;
+  manager::FallbackLog fallbacks;
+  manager::PerformanceMonitor performance;
+  manager::ModelLoader loader{config, fallbacks};
+  ModelCache cache;
+};
+
+ModelManager::ModelManager(const ModelManagerOptions& options)
+    : implementation_(std::make_unique<Implementation>(options)) {}
+ModelManager::~ModelManager() = default;
+
+void ModelManager::load_model(const std::string& name, const std::string& source,
+                              const LoadModelOptions& options) {
+  auto& self = *implementation_;
+  if (source != "transformers")
+    throw InvalidInputError(
+        fmt::format("Unknown source '{}' of model '{}'; allowed is \"transformers\"", source, name),
+        ErrorContext{.model = name});
+  if (options.backend_override)
+    config::check_backend_name(*options.backend_override, "backend_override",
+                               ErrorCode::kInvalidInput);
+  if (options.device)
+    config::check_device_name(*options.device, "device", ErrorCode::kInvalidInput);
+  manager::Placement asked;
+  asked.backend =
+      manager::choose_backend(name, options.backend_override, self.config, self.backend);
+  asked.device =
+      manager::choose_device(asked.backend, options.device, self.config, self.default_device);
+  self.cache.load_once(name, asked, [&](const ModelCache::MakeRoom& make_room) {
+    return self.loader.load(name, asked, make_room);
+  });
+}
+
+std::string ModelManager::generate(const std::string& name, const std::string& prompt,
+                                   const GenerationConfig& config) {
+  return prompt + generate(name, std::vector{prompt}, config).front().text;
+}
+
+std::vector<GenerationResult> ModelManager::generate(const std::string& name,
+                                                     const std::vector<std::string>& prompts,
+                                                     const GenerationConfig& config) {
+  const auto start = Clock::now();
+  const auto model = implementation_->require(name);
+  const auto& tokenizer = model->assets.require_tokenizer();
+  std::vector<std::vector<int64_t>> tokens;
+  for (const auto& prompt : prompts) tokens.push_back(tokenizer.encode(prompt));
+  return implementation_->run(*model, tokens, config, start);
+}
+
+std::vector<GenerationResult> ModelManager::generate_tokens(
+    const std::string& name, const std::vector<std::vector<int64_t>>& prompts,
+    const GenerationConfig& config) {
+  const auto start = Clock::now();
+  const auto model = implementation_->require(name);
+  const int64_t vocabulary = model->assets.info.vocabulary_size;
+  for (const auto& prompt : prompts)
+    for (const int64_t token : prompt)
+      if (token < 0 || token >= vocabulary)
+        throw InvalidInputError(
+            fmt::format("Token id {} is outside the vocabulary [0, {})", token, vocabulary),
+            ErrorContext{.model = name});
+  return implementation_->run(*model, prompts, config, start);
+}
+
+ScoreResult ModelManager::score(const std::string& name, const std::string& text,
+                                const ScoreOptions& options) {
+  const auto model = implementation_->require(name);
+  return score_tokens(name, model->assets.require_tokenizer().encode(text), options);
+}
+
+ScoreResult ModelManager::score_tokens(const std::string& name, const std::vector<int64_t>& tokens,
+                                       const ScoreOptions& options) {
+  const auto model = implementation_->require(name);
+  manager::FailoverSessions sessions(*model, implementation_->loader);
+  return manager::score_tokens(sessions, model->assets.info, tokens, options);
+}
+
+std::vector<int64_t> ModelManager::tokenize(const std::string& name, const std::string& text,
+                                            bool add_special_tokens) {
+  const auto model = implementation_->require(name);
+  return model->assets.require_tokenizer().encode(text, add_special_tokens);
+}
+
+std::string ModelManager::detokenize(const std::string& name, const std::vector<int64_t>& tokens,
+                                     bool skip_special_tokens) {
+  const auto model = implementation_->require(name);
+  return model->assets.require_tokenizer().decode(tokens, skip_special_tokens);
+}
+
+std::string ModelManager::apply_chat_template(const std::string& name,
+                                              const std::vector<ChatMessage>& messages,
+                                              bool add_generation_prompt) {
+  const auto model = implementation_->require(name);
+  if (!model->assets.chat_template)
+    throw InvalidInputError(
+        fmt::format("Model '{}' has no chat template (chat_template.jinja, or chat_template in "
+                    "tokenizer_config.json); use generate with a plain prompt",
+                    name),
+        ErrorContext{.model = name});
+  auto list = nlohmann::json::array();
+  for (const auto& message : messages)
+    list.push_back({{"role", message.role}, {"content", message.content}});
+  return text::render_chat(*model->assets.chat_template, list, model->assets.special_tokens,
+                           add_generation_prompt);
+}
+
+ExportResult ModelManager::export_model(const std::string& name,
+                                        const ExportModelOptions& options) {
+  const auto precision = backend::parse_precision(options.precision);
+  const auto folder = manager::artifact_folder(name, implementation_->config.openvino.cache_dir);
+  const auto source = manager::open_source(name);
+  return exporter::export_model(
+      *source, backend::get_backend(manager::kOpenVino),
+      {.folder = options.output ? std::filesystem::path(*options.output) : folder,
+       .stem = manager::artifact_stem(name),
+       .precision = precision,
+       .progress = options.progress});
+}
+
+bool ModelManager::unload_model(const std::string& name) {
+  return implementation_->cache.remove(name);
+}
+
+void ModelManager::unload_all() { implementation_->cache.clear(); }
+
+bool ModelManager::is_loaded(const std::string& name) const {
+  return implementation_->cache.contains(name);
+}
+
+std::vector<std::string> ModelManager::get_cached_models() const {
+  return implementation_->cache.names();
+}
+
+ModelInformation ModelManager::get_model_info(const std::string& name) const {
+  const auto model = implementation_->require(name);
+  const auto& info = model->assets.info;
+  return {.name = name,
+          .architecture = info.architecture,
+          .path = model->path.string(),
+          .backend = model->backend,
+          .device = model->model->device(),
+          .precision = model->model->precision(),
+          .context_length = info.context_length,
+          .vocabulary_size = info.vocabulary_size,
+          .memory_bytes = model->model->memory_bytes()};
+}
+
+std::map<std::string, PerformanceStats> ModelManager::get_performance_stats() const {
+  std::map<std::string, PerformanceStats> all;
+  for (const auto& name : implementation_->performance.backends())
+    all[name] = implementation_->stats(name);
+  return all;
+}
+
+PerformanceStats ModelManager::get_performance_stats(const std::string& backend) const {
+  config::check_backend_name(backend, "backend", ErrorCode::kInvalidInput);
+  return implementation_->stats(backend);
+}
+
+std::vector<FallbackEvent> ModelManager::get_fallback_events() const {
+  return implementation_->fallbacks.events();
+}
+
+}  // namespace mm_orch

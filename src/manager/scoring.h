@@ -1,0 +1,17 @@
+// Log-probabilities of given tokens, by one pass or token by token.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "generation/generator.h"
+#include "mm_orch/model_manager.h"
+
+namespace mm_orch::manager {
+
+/// @param tokens  [T], each in [0, V), 1 <= T <= context length.
+/// @throws InvalidInputError  otherwise.
+ScoreResult score_tokens(generation::SessionProvider& sessions, const graph::ModelInfo& info,
+                         std::span<const int64_t> tokens, const ScoreOptions& options);
+
+}  // namespace mm_orch::manager
