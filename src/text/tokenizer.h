@@ -39,6 +39,10 @@ class MM_ORCH_EXPORT Tokenizer {
   int64_t vocabulary_size() const;
   std::optional<int64_t> token_to_id(std::string_view token) const;
   std::optional<std::string> id_to_token(int64_t id) const;
+  /// True for tokens that `decode` leaves out when it skips special tokens.
+  bool is_special(int64_t id) const;
+  /// The byte that a token such as "<0xE2>" decodes to, where the tokenizer falls back to bytes.
+  std::optional<uint8_t> fallback_byte(int64_t id) const;
 
   /// The tokenizer.json this tokenizer is equal to (for exports).
   std::string to_json() const;
