@@ -24,7 +24,17 @@ void check_messages(const json& messages) {
   }
 }
 
-std::string dump(const json& variables) {
+// Templates may print a whole message: keys in the order people write them, not in json's.
+nlohmann::ordered_json in_usual_order(const json& message) {
+  nlohmann::ordered_json result;
+  for (const char* key : {"role", "content"}) {
+    if (message.contains(key)) result[key] = message[key];
+  }
+  for (const auto& [key, value] : message.items()) result[key] = value;
+  return result;
+}
+
+std::string dump(const nlohmann::ordered_json& variables) {
   try {
     return variables.dump();
   } catch (const json::type_error&) {
@@ -38,8 +48,10 @@ std::string dump(const json& variables) {
 std::string render_chat(const std::string& chat_template, const json& messages,
                         const json& special_tokens, bool add_generation_prompt) {
   check_messages(messages);
-  json variables = special_tokens.is_object() ? special_tokens : json::object();
-  variables["messages"] = messages;
+  auto variables = nlohmann::ordered_json::object();
+  for (const auto& [name, token] : special_tokens.items()) variables[name] = token;
+  variables["messages"] = nlohmann::ordered_json::array();
+  for (const json& message : messages) variables["messages"].push_back(in_usual_order(message));
   variables["tools"] = nullptr;
   variables["documents"] = nullptr;
   variables["add_generation_prompt"] = add_generation_prompt;
