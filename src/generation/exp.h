@@ -1,29 +1,32 @@
-// exp for probabilities: compiles to vector code and gives the same bits on every C
-// library, so that a seed draws the same tokens everywhere.
+// exp for probabilities: gives the same bits on every C library, so that a seed draws
+// the same tokens everywhere.
 #pragma once
 
-#include <bit>
 #include <cstdint>
+
+#include "generation/simd.h"
 
 namespace mm_orch::generation {
 
 /// e^x for x <= 0, relative error under 2e-7; 0 for x < -87.
 /// Source: Cephes expf (Moshier), range reduction by ln 2 in two parts.
-inline float exp_nonpositive(float x) {
-  const float clamped = x < -87.0f ? -87.0f : x;
-  const float scaled = clamped * 1.44269504088896341f;
-  const int32_t exponent = static_cast<int32_t>(scaled - 0.5f);  // rounds, as scaled <= 0
-  const float n = static_cast<float>(exponent);
-  const float r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
+inline Floats exp_nonpositive(Floats x) {
+  constexpr float kLowest = -87.0f;
+  const Bits in_range = x >= kLowest;
+  const Floats clamped = in_range ? x : Floats{kLowest, kLowest, kLowest, kLowest};
+  // Truncation rounds to nearest here, as the argument is never positive.
+  const Bits exponent = __builtin_convertvector(clamped * 1.44269504088896341f - 0.5f, Bits);
+  const Floats n = __builtin_convertvector(exponent, Floats);
+  const Floats r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f;
+  Floats p = r * 1.9875691500e-4f + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
-  const float power = std::bit_cast<float>((exponent + 127) << 23);
-  return x < -87.0f ? 0.0f : p * power;
+  return p * floats_of(((exponent + 127) << 23) & in_range);
 }
+
+inline float exp_nonpositive(float x) { return exp_nonpositive(Floats{x, x, x, x})[0]; }
 
 }  // namespace mm_orch::generation

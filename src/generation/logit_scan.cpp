@@ -1,55 +1,59 @@
 #include "generation/logit_scan.h"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
+
+#include "generation/simd.h"
 
 namespace mm_orch::generation {
 
 namespace {
 
-constexpr size_t kLanes = 16;
-constexpr uint32_t kExponentMask = 0x7f800000u;
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
+constexpr int32_t kExponentMask = 0x7f800000;
 
-// Independent lanes, so that the compiler may vectorise without reordering a reduction.
-struct Lanes {
-  float max[kLanes];
-  uint32_t bad[kLanes] = {};
-};
+constexpr size_t kStep = 2 * kLanes;  // two chains, so that one does not wait for the other
 
-void scan_chunk(const float* values, Lanes& lanes) {
-  for (size_t i = 0; i < kLanes; ++i) {
-    const uint32_t bits = std::bit_cast<uint32_t>(values[i]);
-    lanes.bad[i] |= static_cast<uint32_t>((bits & kExponentMask) == kExponentMask);
-    lanes.max[i] = values[i] > lanes.max[i] ? values[i] : lanes.max[i];
+struct Chain {
+  Floats max = {kLowest, kLowest, kLowest, kLowest};
+  Bits bad = {};
+
+  void take(const float* values) {
+    const Floats value = load(values);
+    bad |= (bits_of(value) & kExponentMask) == kExponentMask;
+    max = value > max ? value : max;
   }
-}
+};
 
 }  // namespace
 
 void scan_logits(std::span<const float> logits, LogitScan& scan) {
-  constexpr float kLowest = -std::numeric_limits<float>::infinity();
   scan.block_max.resize((logits.size() + kScanBlock - 1) / kScanBlock);
   scan.max = kLowest;
-  uint32_t bad = 0;
+  Bits bad = {};
   for (size_t block = 0; block < scan.block_max.size(); ++block) {
     const size_t begin = block * kScanBlock;
     const size_t end = std::min(begin + kScanBlock, logits.size());
-    Lanes lanes;
-    std::fill_n(lanes.max, kLanes, kLowest);
+    Chain even;
+    Chain odd;
     size_t i = begin;
-    for (; i + kLanes <= end; i += kLanes) scan_chunk(logits.data() + i, lanes);
-    if (i < end) {
-      float tail[kLanes];
-      std::fill_n(tail, kLanes, logits[i]);
-      std::copy(logits.begin() + i, logits.begin() + end, tail);
-      scan_chunk(tail, lanes);
+    for (; i + kStep <= end; i += kStep) {
+      even.take(&logits[i]);
+      odd.take(&logits[i + kLanes]);
     }
-    scan.block_max[block] = *std::max_element(lanes.max, lanes.max + kLanes);
+    if (i < end) {
+      float tail[kStep];
+      std::fill_n(tail, kStep, logits[i]);
+      std::copy(&logits[i], logits.data() + end, tail);
+      even.take(tail);
+      odd.take(tail + kLanes);
+    }
+    bad |= even.bad | odd.bad;
+    const Floats max = even.max > odd.max ? even.max : odd.max;
+    scan.block_max[block] = std::max(std::max(max[0], max[1]), std::max(max[2], max[3]));
     scan.max = std::max(scan.max, scan.block_max[block]);
-    for (uint32_t lane : lanes.bad) bad |= lane;
   }
-  scan.finite = bad == 0;
+  scan.finite = (bad[0] | bad[1] | bad[2] | bad[3]) == 0;
 }
 
 int64_t first_maximum(std::span<const float> logits, const LogitScan& scan) {

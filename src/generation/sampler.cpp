@@ -6,24 +6,11 @@
 #include <cmath>
 #include <limits>
 
-#include "generation/exp.h"
-
 namespace mm_orch::generation {
 
 namespace {
 
 constexpr float kForbidden = -std::numeric_limits<float>::infinity();
-
-// The order in which top-p takes tokens: the likeliest first, equal ones by id.
-bool likelier(const Candidate& a, const Candidate& b) {
-  return a.score != b.score ? a.score > b.score : a.id < b.id;
-}
-
-double total_weight(std::span<const Candidate> candidates) {
-  double total = 0;
-  for (const Candidate& candidate : candidates) total += candidate.weight;
-  return total;
-}
 
 [[noreturn]] void throw_not_finite(std::span<const float> logits, uint64_t position) {
   const auto bad =
@@ -32,31 +19,6 @@ double total_weight(std::span<const Candidate> candidates) {
       "The model gave {} as logit of token {} at new token {}; logits must be finite. Run the "
       "model in f32 precision or on another backend; if it stays, the weights are damaged.",
       *bad, bad - logits.begin(), position));
-}
-
-// The last of the likeliest candidates that reach `mass` together. Reorders them.
-Candidate last_within(std::vector<Candidate>& candidates, double mass) {
-  constexpr ptrdiff_t kSortBelow = 32;
-  auto begin = candidates.begin();
-  auto end = candidates.end();
-  double before = 0;
-  while (end - begin > kSortBelow) {
-    const auto middle = begin + (end - begin) / 2;
-    std::nth_element(begin, middle, end, likelier);
-    const double upper = total_weight({begin, middle});
-    if (before + upper >= mass) {
-      end = middle;
-    } else {
-      before += upper;
-      begin = middle;
-    }
-  }
-  std::sort(begin, end, likelier);
-  for (auto it = begin; it != end; ++it) {
-    before += it->weight;
-    if (before >= mass) return *it;
-  }
-  return *(end - 1);
 }
 
 }  // namespace
@@ -109,90 +71,75 @@ void Sampler::process(std::span<const float> logits) {
 }
 
 std::span<const Candidate> Sampler::candidates() {
-  const auto size = static_cast<int64_t>(logits_.size());
-  if (config_.top_k > 0 && config_.top_k < size) {
-    collect_top_k();
+  const float temperature = config_.temperature;
+  if (limits_top_k()) {
+    collect_top_k(logits_, scan_, temperature, config_.top_k, candidates_);
+    if (config_.top_p < 1.0f) {
+      const double mass = static_cast<double>(config_.top_p) * total_weight(candidates_);
+      keep_nucleus(last_of_nucleus(candidates_, mass), candidates_);
+    }
+  } else if (config_.top_p < 1.0f) {
+    collect_nucleus();
   } else {
-    collect_all();
+    collect_above(logits_, scan_, temperature, config_.min_p, candidates_);
   }
-  if (config_.top_p < 1.0f) filter_top_p();
-  if (config_.min_p > 0.0f) filter_min_p();
+  if (config_.min_p > 0.0f) {
+    std::erase_if(candidates_, [this](const Candidate& c) { return c.weight < config_.min_p; });
+  }
   return candidates_;
 }
 
-// The k-th largest block maximum is no larger than the k-th largest logit, so only blocks that
-// reach it can hold one of the k. Tokens that tie with the last of them stay too, as in
-// transformers.
-void Sampler::collect_top_k() {
-  const auto k = static_cast<size_t>(config_.top_k);
-  const auto& block_max = scan_.block_max;
-  float threshold = kForbidden;
-  if (k <= block_max.size()) {
-    std::vector<float> maxima = block_max;
-    std::nth_element(maxima.begin(), maxima.begin() + (k - 1), maxima.end(), std::greater<>());
-    threshold = maxima[k - 1];
-  }
-  candidates_.clear();
-  for (size_t block = 0; block < block_max.size(); ++block) {
-    if (block_max[block] < threshold) continue;
-    const size_t end = std::min((block + 1) * kScanBlock, logits_.size());
-    for (size_t i = block * kScanBlock; i < end; ++i) {
-      if (logits_[i] < threshold) continue;
-      const float score = (logits_[i] - scan_.max) / config_.temperature;
-      candidates_.push_back({static_cast<int64_t>(i), score, 0});
-    }
-  }
-  scratch_ = candidates_;
-  std::nth_element(scratch_.begin(), scratch_.begin() + (k - 1), scratch_.end(), likelier);
-  const float last = scratch_[k - 1].score;
-  std::erase_if(candidates_, [last](const Candidate& c) { return c.score < last; });
-  for (Candidate& candidate : candidates_) candidate.weight = exp_nonpositive(candidate.score);
-}
-
-void Sampler::collect_all() {
-  candidates_.resize(logits_.size());
-  const float max = scan_.max;
-  const float temperature = config_.temperature;
-  for (size_t i = 0; i < logits_.size(); ++i) {
-    const float score = (logits_[i] - max) / temperature;
-    candidates_[i] = {static_cast<int64_t>(i), score, exp_nonpositive(score)};
-  }
+bool Sampler::limits_top_k() const {
+  return config_.top_k > 0 && config_.top_k < static_cast<int64_t>(logits_.size());
 }
 
 // Tokens so unlikely that all of them together weigh less than 1 - top_p are never among those that
-// are kept; leaving them out first makes the selection short.
-void Sampler::filter_top_p() {
-  const double total = total_weight(candidates_);
-  const double mass = static_cast<double>(config_.top_p) * total;
-  const double negligible = (total - mass) / static_cast<double>(candidates_.size());
-  scratch_.clear();
-  for (const Candidate& candidate : candidates_) {
-    if (candidate.weight >= negligible) scratch_.push_back(candidate);
-  }
-  const Candidate last = last_within(scratch_, mass);
-  std::erase_if(candidates_, [&last](const Candidate& c) { return likelier(last, c); });
+// are kept; leaving them out first makes the list short.
+void Sampler::collect_nucleus() {
+  weigh_all(logits_, scan_, config_.temperature, weights_);
+  const double mass = static_cast<double>(config_.top_p) * weights_.total;
+  const double negligible = (weights_.total - mass) / static_cast<double>(logits_.size());
+  collect_above(weights_, static_cast<float>(negligible) * 0.999f, candidates_);
+  keep_nucleus(last_of_nucleus(candidates_, mass), candidates_);
 }
 
-// The likeliest token has weight 1.
-void Sampler::filter_min_p() {
-  std::erase_if(candidates_, [this](const Candidate& c) { return c.weight < config_.min_p; });
+int64_t Sampler::draw() {
+  const bool filtered = limits_top_k() || config_.top_p < 1.0f || config_.min_p > 0.0f;
+  if (!filtered) return draw_from_all();
+  const auto kept = candidates();
+  const double target = random_.next() * total_weight(kept);
+  int64_t token = 0;
+  double sum = 0;
+  for (const Candidate& candidate : kept) {
+    if (candidate.weight == 0) continue;
+    token = candidate.id;
+    sum += candidate.weight;
+    if (sum > target) break;
+  }
+  return token;
+}
+
+int64_t Sampler::draw_from_all() {
+  weigh_all(logits_, scan_, config_.temperature, weights_);
+  const double target = random_.next() * weights_.total;
+  double sum = 0;
+  size_t block = 0;
+  const size_t last_block = weights_.block_sums.size() - 1;
+  for (; block < last_block && sum + weights_.block_sums[block] <= target; ++block) {
+    sum += weights_.block_sums[block];
+  }
+  int64_t token = 0;
+  for (size_t i = block * kScanBlock; i < weights_.values.size(); ++i) {
+    if (weights_.values[i] == 0) continue;
+    token = static_cast<int64_t>(i);
+    sum += weights_.values[i];
+    if (sum > target) break;
+  }
+  return token;
 }
 
 int64_t Sampler::choose() {
-  int64_t token = 0;
-  if (config_.do_sample) {
-    const auto kept = candidates();
-    const double target = random_.next() * total_weight(kept);
-    double sum = 0;
-    for (const Candidate& candidate : kept) {
-      if (candidate.weight == 0) continue;
-      token = candidate.id;
-      sum += candidate.weight;
-      if (sum > target) break;
-    }
-  } else {
-    token = first_maximum(logits_, scan_);
-  }
+  const int64_t token = config_.do_sample ? draw() : first_maximum(logits_, scan_);
   ++generated_;
   see(token);
   return token;

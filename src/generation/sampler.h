@@ -8,18 +8,12 @@
 #include <span>
 #include <vector>
 
+#include "generation/candidates.h"
 #include "generation/generator.h"
 #include "generation/logit_scan.h"
 #include "generation/random.h"
 
 namespace mm_orch::generation {
-
-/// A token that may be drawn, with its probability up to a common factor.
-struct Candidate {
-  int64_t id;
-  float score;   // (logit - largest logit) / temperature
-  float weight;  // exp(score)
-};
 
 class MM_ORCH_EXPORT Sampler {
  public:
@@ -43,10 +37,10 @@ class MM_ORCH_EXPORT Sampler {
  private:
   void process(std::span<const float> logits);
   void see(int64_t token);
-  void collect_top_k();
-  void collect_all();
-  void filter_top_p();
-  void filter_min_p();
+  bool limits_top_k() const;
+  void collect_nucleus();
+  int64_t draw();
+  int64_t draw_from_all();
 
   const ResolvedConfig& config_;
   RandomStream random_;
@@ -56,8 +50,8 @@ class MM_ORCH_EXPORT Sampler {
   std::vector<float> processed_;   // [V], if a processor is active
   std::span<const float> logits_;  // what was read, processed
   LogitScan scan_;
+  Weights weights_;
   std::vector<Candidate> candidates_;
-  std::vector<Candidate> scratch_;
 };
 
 }  // namespace mm_orch::generation
