@@ -23,7 +23,7 @@ version_of() { "$@" --version 2>/dev/null | grep -oE '[0-9]+\.[0-9.]+' | head -n
 
 check_tools() {
   need_packages build-essential ccache cmake git libcli11-dev libfmt-dev libspdlog-dev \
-    libyaml-cpp-dev ninja-build nlohmann-json3-dev pkg-config
+    libxxhash-dev libyaml-cpp-dev ninja-build nlohmann-json3-dev pkg-config
   command -v "$PYTHON" >/dev/null || need_packages python3
   if ! "$PYTHON" -c 'import ensurepip, os, sys, sysconfig, venv
 sys.exit(not os.path.exists(sysconfig.get_paths()["include"] + "/Python.h"))' 2>/dev/null; then

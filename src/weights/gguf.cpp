@@ -10,7 +10,6 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "base/mapped_file.h"
 #include "mm_orch/errors.h"
 #include "weights/checked_json.h"
 
@@ -316,11 +315,6 @@ class Reader {
 GgufFile read_gguf(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner,
                    const std::filesystem::path& path) {
   return Reader(bytes, owner, path).read();
-}
-
-GgufFile read_gguf(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
-  return read_gguf(file->bytes(), file, path);
 }
 
 }  // namespace mm_orch::weights

@@ -31,7 +31,4 @@ MM_ORCH_EXPORT GgufFile read_gguf(std::span<const std::byte> bytes,
                                   const std::shared_ptr<const void>& owner,
                                   const std::filesystem::path& path);
 
-/// Maps a file and reads it.
-MM_ORCH_EXPORT GgufFile read_gguf(const std::filesystem::path& path);
-
 }  // namespace mm_orch::weights

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "base/mapped_file.h"
 #include "mm_orch/errors.h"
 #include "weights/checked_json.h"
-#include "weights/gguf.h"
 #include "weights/gguf_translation.h"
 #include "weights/stored_model.h"
 
@@ -64,13 +64,11 @@ void translate_tensor(Tensor& tensor, const std::string& architecture, int64_t h
 
 }  // namespace
 
-std::unique_ptr<StoredModel> open_gguf(const std::filesystem::path& path) {
-  auto file = read_gguf(path);
+std::unique_ptr<StoredModel> model_from_gguf(GgufFile file, const std::filesystem::path& path) {
   const auto architecture = gguf_architecture(file, path);
   auto model = std::make_unique<StoredModel>();
   model->location = path;
   model->config_json = config_from_gguf(file, path);
-  model->file_bytes = std::filesystem::file_size(path);
   const int64_t head_size = model->config_json.value("head_dim", int64_t{0});
   for (auto& tensor : file.tensors) translate_tensor(tensor, architecture, head_size, path);
   model->set_tensors(std::move(file.tensors));
@@ -84,6 +82,13 @@ std::unique_ptr<StoredModel> open_gguf(const std::filesystem::path& path) {
   for (auto& [key, value] : file.metadata.items())
     if (key.starts_with("tokenizer.ggml.")) tokenizer[key] = std::move(value);
   model->tokenizer.gguf = std::make_shared<const json>(std::move(tokenizer));
+  return model;
+}
+
+std::unique_ptr<StoredModel> open_gguf(const std::filesystem::path& path) {
+  const auto file = MappedFile::open(path);
+  auto model = model_from_gguf(read_gguf(file->bytes(), file, path), path);
+  model->file_bytes = file->bytes().size();
   return model;
 }
 

@@ -1,6 +1,7 @@
 // The one ModelSource: plain data that a format's opener fills in.
 #pragma once
 
+#include "weights/gguf.h"
 #include "weights/model_source.h"
 
 namespace mm_orch::weights {
@@ -32,6 +33,8 @@ struct StoredModel final : public ModelSource {
   std::vector<Tensor> tensors_;  // sorted by name
 };
 
+/// The model that a GGUF file holds; `path` is for the errors. Leaves file_bytes 0.
+std::unique_ptr<StoredModel> model_from_gguf(GgufFile file, const std::filesystem::path& path);
 /// Opens a .gguf file.
 std::unique_ptr<StoredModel> open_gguf(const std::filesystem::path& path);
 /// Opens a folder with config.json; `with_weights` off leaves the tensors out.
