@@ -1,0 +1,7 @@
+#include "backend/plugin.h"
+#include "support/reference_backend.h"
+
+extern "C" MM_ORCH_EXPORT mm_orch::backend::Backend* mm_orch_create_backend(int api_version) {
+  if (api_version != mm_orch::backend::kPluginApiVersion) return nullptr;
+  return mm_orch::testing::make_reference_backend("openvino").release();
+}

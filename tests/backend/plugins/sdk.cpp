@@ -1,0 +1,1 @@
+extern "C" int openvino_test_symbol() { return 1; }
