@@ -175,6 +175,16 @@ fs::path download(const std::string& name, const std::vector<std::string>& looke
   }
 }
 
+std::optional<fs::path> find_named(const std::string& name, std::vector<std::string>& looked_at) {
+  check_name(name);
+  const fs::path local = fs::path("models") / name;
+  if (is_model_folder(local)) return local;
+  looked_at.push_back(fs::absolute(local).string());
+  for (const auto& hub_name : hub_names(name))
+    if (const auto snapshot = cached_snapshot(hub_name, looked_at)) return snapshot;
+  return std::nullopt;
+}
+
 }  // namespace
 
 void set_downloader(Downloader downloader) {
@@ -225,14 +235,20 @@ std::string export_name(const std::string& name) {
 
 fs::path locate_model(const std::string& name) {
   if (is_path(name)) return locate_path(name);
-  check_name(name);
   std::vector<std::string> looked_at;
-  const fs::path local = fs::path("models") / name;
-  if (is_model_folder(local)) return local;
-  looked_at.push_back(fs::absolute(local).string());
-  for (const auto& hub_name : hub_names(name))
-    if (const auto snapshot = cached_snapshot(hub_name, looked_at)) return *snapshot;
-  return download(name, looked_at);
+  const auto found = find_named(name, looked_at);
+  return found ? *found : download(name, looked_at);
+}
+
+std::optional<fs::path> find_local_model(const std::string& name) {
+  if (is_path(name)) {
+    const auto path = expand_home(name);
+    return is_there(path) && (has_weights(path) || path.extension() == ".gguf")
+               ? std::optional(path)
+               : std::nullopt;
+  }
+  std::vector<std::string> looked_at;
+  return find_named(name, looked_at);
 }
 
 }  // namespace mm_orch::weights

@@ -28,7 +28,8 @@ MM_ORCH_EXPORT std::string export_name(const std::string& name);
 /// @throws ModelNotFoundError  naming each place that was looked at.
 MM_ORCH_EXPORT std::filesystem::path locate_model(const std::string& name);
 
-/// The same without the download; none if the model is not on this machine.
+/// The same without the download; none if the model's weights are not on this machine (a path to
+/// an exported model alone has none).
 MM_ORCH_EXPORT std::optional<std::filesystem::path> find_local_model(const std::string& name);
 
 }  // namespace mm_orch::weights
