@@ -1,0 +1,42 @@
+// A graph's weights as OpenVINO constants in the precision asked for. Each weight is
+// read when it is first asked for, and shared by all who ask: a tied vocabulary
+// projection and its embedding are one constant.
+#pragma once
+
+#include <openvino/core/node_output.hpp>
+#include <optional>
+#include <unordered_map>
+
+#include "backend/backend.h"
+#include "graph/graph.h"
+
+namespace mm_orch::openvino {
+
+class WeightConstants {
+ public:
+  /// @param graph     outlives this object, not the constants: those keep the files mapped.
+  /// @param progress  called after each weight; may be empty.
+  WeightConstants(const graph::Graph& graph, backend::Precision precision,
+                  backend::Progress progress);
+
+  struct Matrix {
+    ov::Output<ov::Node> value;  // f32 [out, in]; [in, out] if transposed
+    bool transposed;
+  };
+  /// A projection's matrix or an embedding's table.
+  Matrix matrix(graph::WeightId id);
+  /// A bias or norm weight: always f32 [n].
+  ov::Output<ov::Node> vector(graph::WeightId id);
+
+ private:
+  const graph::Weight& weight(graph::WeightId id) const;
+  Matrix make_matrix(const graph::Weight& weight) const;
+  void report(const graph::Weight& weight);
+
+  const graph::Graph& graph_;
+  backend::Precision precision_;
+  backend::Progress progress_;
+  std::unordered_map<graph::WeightId, Matrix> made_;
+};
+
+}  // namespace mm_orch::openvino
