@@ -53,8 +53,8 @@ ov::Output<ov::Node> quantized_constant(const graph::Weight& weight) {
   const auto constant = std::make_shared<Constant>(quantized.values);
   constant->set_friendly_name(weight.name);
   const auto convert = std::make_shared<Convert>(constant, ov::element::f32);
-  const auto scaled = std::make_shared<ov::op::v1::Multiply>(
-      convert, std::make_shared<Constant>(quantized.scales));
+  const auto scaled =
+      std::make_shared<ov::op::v1::Multiply>(convert, std::make_shared<Constant>(quantized.scales));
   if (!grouped) return scaled;
   return std::make_shared<ov::op::v1::Reshape>(
       scaled, Constant::create(ov::element::i64, {2}, weight.shape), false);

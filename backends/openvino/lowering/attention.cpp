@@ -27,16 +27,15 @@ using std::make_shared;
 Value append_to_cache(Lowering& lowering, const graph::Attention& op, const std::string& kind,
                       const Value& fresh) {
   const ov::PartialShape shape{-1, op.kv_heads, -1, op.head_size};
-  const auto variable =
-      make_shared<ov::op::util::Variable>(ov::op::util::VariableInfo{
-          shape, ov::element::f32,
-          fmt::format("past_key_values.{0}.{1}present.{0}.{1}", op.layer, kind)});
+  const auto variable = make_shared<ov::op::util::Variable>(ov::op::util::VariableInfo{
+      shape, ov::element::f32,
+      fmt::format("past_key_values.{0}.{1}present.{0}.{1}", op.layer, kind)});
   const auto empty_shape = make_shared<Concat>(
       ov::OutputVector{lowering.batch_size(), constant_i64({op.kv_heads, 0, op.head_size})}, 0);
   const auto empty = make_shared<ov::op::v3::Broadcast>(constant_f32(0), empty_shape);
   const auto read = make_shared<ov::op::v6::ReadValue>(empty, variable);
-  const auto past = make_shared<ov::op::v8::Gather>(
-      read, lowering.beam_idx(), Constant::create(ov::element::i64, {}, {0}));
+  const auto past = make_shared<ov::op::v8::Gather>(read, lowering.beam_idx(),
+                                                    Constant::create(ov::element::i64, {}, {0}));
   const auto present = make_shared<Concat>(ov::OutputVector{past, fresh}, 2);
   lowering.keep_state(variable, make_shared<ov::op::v6::Assign>(present, variable));
   return present;
@@ -54,8 +53,8 @@ Value repeat_heads(Lowering& lowering, const graph::Attention& op, const Value& 
   const auto repeated = make_shared<ov::op::v3::Broadcast>(
       make_shared<ov::op::v0::Unsqueeze>(cache, constant_i64({2})), target,
       ov::op::BroadcastType::BIDIRECTIONAL);
-  return make_shared<ov::op::v1::Reshape>(
-      repeated, constant_i64({0, op.heads, -1, op.head_size}), /*special_zero=*/true);
+  return make_shared<ov::op::v1::Reshape>(repeated, constant_i64({0, op.heads, -1, op.head_size}),
+                                          /*special_zero=*/true);
 }
 
 }  // namespace

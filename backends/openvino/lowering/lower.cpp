@@ -14,9 +14,8 @@ std::shared_ptr<ov::Model> lower(const graph::Graph& graph, backend::Precision p
   for (const auto& node : graph.nodes)
     translate<ModelLoadError>(
         fmt::format("Cannot lower {} '{}' to OpenVINO", graph::op_name(node.op), node.name),
-        {.backend = kBackendName}, [&] {
-          std::visit([&](const auto& op) { lower_op(lowering, node, op); }, node.op);
-        });
+        {.backend = kBackendName},
+        [&] { std::visit([&](const auto& op) { lower_op(lowering, node, op); }, node.op); });
   return lowering.finish();
 }
 

@@ -52,8 +52,8 @@ Value scalar(const Value& one_element) {
 }
 
 Value range(const Value& begin, const Value& end) {
-  return make_shared<ov::op::v4::Range>(
-      begin, end, Constant::create(ov::element::i64, {}, {1}), ov::element::i64);
+  return make_shared<ov::op::v4::Range>(begin, end, Constant::create(ov::element::i64, {}, {1}),
+                                        ov::element::i64);
 }
 
 }  // namespace
@@ -111,20 +111,21 @@ Value Lowering::attention_bias(int64_t window) {
   const Value total = scalar(sequence_length());
   const Value fed = scalar(dimension(input_ids_, 1));
   const auto past = make_shared<ov::op::v1::Subtract>(total, fed);
-  const auto key = make_shared<Unsqueeze>(
-      range(Constant::create(ov::element::i64, {}, {0}), total), constant_i64({0}));  // [1, S]
-  const auto query = make_shared<Unsqueeze>(range(past, total), constant_i64({1}));   // [T, 1]
-  Value visible = make_shared<ov::op::v1::LessEqual>(key, query);                     // [T, S]
+  const auto key = make_shared<Unsqueeze>(range(Constant::create(ov::element::i64, {}, {0}), total),
+                                          constant_i64({0}));                        // [1, S]
+  const auto query = make_shared<Unsqueeze>(range(past, total), constant_i64({1}));  // [T, 1]
+  Value visible = make_shared<ov::op::v1::LessEqual>(key, query);                    // [T, S]
   if (window > 0) {
-    const auto oldest = make_shared<ov::op::v1::Subtract>(
-        query, Constant::create(ov::element::i64, {}, {window}));
-    visible = make_shared<ov::op::v1::LogicalAnd>(
-        visible, make_shared<ov::op::v1::Greater>(key, oldest));
+    const auto oldest =
+        make_shared<ov::op::v1::Subtract>(query, Constant::create(ov::element::i64, {}, {window}));
+    visible =
+        make_shared<ov::op::v1::LogicalAnd>(visible, make_shared<ov::op::v1::Greater>(key, oldest));
   }
   const auto present = make_shared<Unsqueeze>(
       make_shared<Convert>(attention_mask_, ov::element::boolean), constant_i64({1, 2}));
   visible = make_shared<ov::op::v1::LogicalAnd>(visible, present);  // [B, 1, T, S]
-  const auto bias = make_shared<ov::op::v1::Select>(visible, constant_f32(0), constant_f32(kMasked));
+  const auto bias =
+      make_shared<ov::op::v1::Select>(visible, constant_f32(0), constant_f32(kMasked));
   attention_bias_[window] = bias;
   return bias;
 }

@@ -30,8 +30,8 @@ class Lowering {
   const std::shared_ptr<ov::op::v0::Parameter>& position_ids() const { return position_ids_; }
   const std::shared_ptr<ov::op::v0::Parameter>& beam_idx() const { return beam_idx_; }
 
-  Value value(graph::ValueId id);                      // [B, T, n]
-  Value heads(graph::ValueId id, int64_t head_size);   // [B, n/D, T, D]
+  Value value(graph::ValueId id);                     // [B, T, n]
+  Value heads(graph::ValueId id, int64_t head_size);  // [B, n/D, T, D]
   void set_value(graph::ValueId id, Value value);
   void set_heads(graph::ValueId id, Value heads);
 

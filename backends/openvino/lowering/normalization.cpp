@@ -31,8 +31,7 @@ void lower_op(Lowering& lowering, const graph::Node& node, const graph::RmsNorm&
   const Value x = lowering.value(node.inputs[0]);
   const auto square = make_shared<ov::op::v1::Power>(x, constant_f32(2));
   const auto mean = make_shared<ov::op::v1::ReduceMean>(square, constant_i64({-1}), true);
-  const auto root =
-      make_shared<ov::op::v0::Sqrt>(make_shared<Add>(mean, constant_f32(op.epsilon)));
+  const auto root = make_shared<ov::op::v0::Sqrt>(make_shared<Add>(mean, constant_f32(op.epsilon)));
   const auto inverse = make_shared<ov::op::v1::Divide>(constant_f32(1), root);
   const auto normalized = make_shared<Multiply>(x, inverse);
   const auto result = make_shared<Multiply>(lowering.weights().vector(op.weight), normalized);

@@ -23,27 +23,25 @@ void lower_op(Lowering& lowering, const graph::Node& node, const graph::Position
 
 void lower_op(Lowering& lowering, const graph::Node& node, const graph::Embedding& op) {
   const auto table = lowering.weights().matrix(op.weight);
-  const auto axis =
-      ov::op::v0::Constant::create(ov::element::i32, {}, {table.transposed ? 1 : 0});
+  const auto axis = ov::op::v0::Constant::create(ov::element::i32, {}, {table.transposed ? 1 : 0});
   const auto ids =
       make_shared<ov::op::v0::Convert>(lowering.value(node.inputs[0]), ov::element::i32);
   const auto gather = make_shared<ov::op::v8::Gather>(table.value, ids, axis);
   gather->set_friendly_name(node.name);
   if (!table.transposed) return lowering.set_value(node.outputs[0], gather);
-  lowering.set_value(
-      node.outputs[0],
-      make_shared<ov::op::v1::Transpose>(gather, constant_i64({1, 2, 0})));
+  lowering.set_value(node.outputs[0],
+                     make_shared<ov::op::v1::Transpose>(gather, constant_i64({1, 2, 0})));
 }
 
 void lower_op(Lowering& lowering, const graph::Node& node, const graph::Linear& op) {
   const auto matrix = lowering.weights().matrix(op.weight);
-  const auto product = make_shared<ov::op::v0::MatMul>(
-      lowering.value(node.inputs[0]), matrix.value, false, /*transpose_b=*/!matrix.transposed);
+  const auto product = make_shared<ov::op::v0::MatMul>(lowering.value(node.inputs[0]), matrix.value,
+                                                       false, /*transpose_b=*/!matrix.transposed);
   product->set_friendly_name(node.name);
   if (op.bias == graph::kNone) return lowering.set_value(node.outputs[0], product);
   // [1, 1, out]: the rank that the CPU plug-in fuses into the projection.
-  const auto bias = make_shared<ov::op::v0::Unsqueeze>(lowering.weights().vector(op.bias),
-                                                       constant_i64({0, 1}));
+  const auto bias =
+      make_shared<ov::op::v0::Unsqueeze>(lowering.weights().vector(op.bias), constant_i64({0, 1}));
   const auto sum = make_shared<ov::op::v1::Add>(product, bias);
   sum->set_friendly_name(node.name + ".bias");
   lowering.set_value(node.outputs[0], sum);

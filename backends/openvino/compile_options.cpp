@@ -1,0 +1,108 @@
+#include "compile_options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <openvino/runtime/properties.hpp>
+
+#include "devices.h"
+#include "openvino_errors.h"
+
+namespace mm_orch::openvino {
+namespace {
+
+constexpr const char* kInferencePrecision = "INFERENCE_PRECISION_HINT";
+constexpr const char* kCachePrecision = "KV_CACHE_PRECISION";
+constexpr const char* kDynamicQuantization = "DYNAMIC_QUANTIZATION_GROUP_SIZE";
+
+std::vector<std::string> property_names(const std::string& device) {
+  std::vector<std::string> names;
+  for (const auto& name : core().get_property(device, ov::supported_properties))
+    if (name.is_mutable()) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// "f32", "bf16", "f16": whether the device computes in it natively.
+bool device_computes_in(const std::string& precision, const std::string& device) {
+  if (precision == "f32") return true;
+  const auto capabilities = core().get_property(device, ov::device::capabilities);
+  const std::string wanted = precision == "bf16" ? "BF16" : precision == "f16" ? "FP16" : "";
+  return std::find(capabilities.begin(), capabilities.end(), wanted) != capabilities.end();
+}
+
+std::vector<std::string> device_precisions(const std::string& device) {
+  std::vector<std::string> result;
+  for (const auto* precision : {"f32", "bf16", "f16"})
+    if (device_computes_in(precision, device)) result.emplace_back(precision);
+  return result;
+}
+
+ov::AnyMap artifact_options(const ov::Model& model) {
+  if (!model.has_rt_info("runtime_options")) return {};
+  return model.get_rt_info<ov::AnyMap>("runtime_options");
+}
+
+void check_precision(const std::string& precision, const std::string& device) {
+  const auto allowed = device_precisions(device);
+  if (std::find(allowed.begin(), allowed.end(), precision) != allowed.end()) return;
+  throw ConfigurationError(
+      fmt::format("inference_precision '{}' is not possible on {}; it computes in {}", precision,
+                  device, fmt::join(allowed, ", ")),
+      {.backend = kBackendName, .device = device});
+}
+
+void check_properties(const ov::AnyMap& properties, const std::vector<std::string>& known,
+                      const std::string& device) {
+  for (const auto& [name, value] : properties) {
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw ConfigurationError(fmt::format("Unknown OpenVINO property '{}' for {}; it has {}", name,
+                                           device, fmt::join(known, ", ")),
+                               {.backend = kBackendName, .device = device});
+  }
+}
+
+}  // namespace
+
+ov::AnyMap tuned_options(backend::Precision precision) {
+  switch (precision) {
+    case backend::Precision::kFP16:
+      return {
+          {kInferencePrecision, "bf16"}, {kCachePrecision, "bf16"}, {kDynamicQuantization, "0"}};
+    case backend::Precision::kINT8:
+      return {
+          {kInferencePrecision, "bf16"}, {kCachePrecision, "bf16"}, {kDynamicQuantization, "64"}};
+    case backend::Precision::kFP32:
+      break;
+  }
+  return {{kInferencePrecision, "f32"}, {kCachePrecision, "f32"}, {kDynamicQuantization, "0"}};
+}
+
+ov::AnyMap compile_properties(const ov::Model& model, const std::string& device,
+                              const backend::LoadOptions& options) {
+  const auto known = property_names(device);
+  ov::AnyMap asked(options.properties.begin(), options.properties.end());
+  check_properties(asked, known, device);
+  if (!options.inference_precision.empty()) {
+    check_precision(options.inference_precision, device);
+    asked.emplace(kInferencePrecision, options.inference_precision);
+  }
+  if (options.num_threads > 0) asked.emplace("INFERENCE_NUM_THREADS", options.num_threads);
+  if (options.num_streams > 0) asked.emplace("NUM_STREAMS", options.num_streams);
+
+  ov::AnyMap result = tuned_options(backend::Precision::kFP32);
+  for (const auto& [name, value] : artifact_options(model)) result[name] = value;
+  // An artifact may come from a machine that can do more; f32 gives the same or better figures.
+  if (!device_computes_in(result[kInferencePrecision].as<std::string>(), device)) {
+    result[kInferencePrecision] = "f32";
+    result[kCachePrecision] = "f32";
+  }
+  std::erase_if(result, [&](const auto& entry) {
+    return std::find(known.begin(), known.end(), entry.first) == known.end();
+  });
+  for (const auto& [name, value] : asked) result[name] = value;
+  return result;
+}
+
+}  // namespace mm_orch::openvino
