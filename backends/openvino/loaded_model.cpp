@@ -55,7 +55,7 @@ std::shared_ptr<OpenVinoModel> OpenVinoModel::compile(const CompileRequest& requ
                                                       const backend::LoadOptions& options) {
   std::shared_ptr<OpenVinoModel> loaded(new OpenVinoModel(request, resolve_device(options.device)));
   const auto& context = loaded->context_;
-  check_interface(*request.model, context);
+  if (!request.path.empty()) check_interface(*request.model, context);
   const auto properties = compile_properties(*request.model, context.device, options);
   translate<ModelLoadError>("OpenVINO cannot compile the model", context, [&] {
     cut_logits(*request.model);
