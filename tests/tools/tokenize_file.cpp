@@ -10,6 +10,7 @@
 #include <iostream>
 #include <string>
 
+#include "base/mapped_file.h"
 #include "mm_orch/errors.h"
 #include "text/detokenizer.h"
 #include "text/tokenizer.h"
@@ -56,9 +57,10 @@ json process(const std::shared_ptr<const Tokenizer>& tokenizer, const json& inpu
 
 std::shared_ptr<const Tokenizer> load(const std::filesystem::path& path) {
   if (path.extension() != ".gguf") return Tokenizer::from_files({.directory = path, .gguf = {}});
-  auto file = mm_orch::weights::read_gguf(path);
+  const auto file = mm_orch::MappedFile::open(path);
+  auto metadata = mm_orch::weights::read_gguf(file->bytes(), file, path).metadata;
   return Tokenizer::from_files(
-      {.directory = {}, .gguf = std::make_shared<const json>(std::move(file.metadata))});
+      {.directory = {}, .gguf = std::make_shared<const json>(std::move(metadata))});
 }
 
 json describe(const mm_orch::MuAIError& error) {
