@@ -51,7 +51,7 @@ install_wheels() {
 
 # The Rust crate needs no wheel: it builds while they arrive.
 install_wheels_and_crate() {
-  cargo build --quiet --release --locked --manifest-path text/Cargo.toml --target-dir build/cargo &
+  cargo build --release --locked --manifest-path text/Cargo.toml --target-dir build/cargo &
   local crate=$!
   install_wheels
   wait "$crate"
