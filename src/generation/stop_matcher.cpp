@@ -7,26 +7,9 @@
 #include <utility>
 
 #include "mm_orch/errors.h"
+#include "text/utf8.h"
 
 namespace mm_orch::generation {
-
-namespace {
-
-bool is_utf8(std::string_view text) {
-  size_t continuations = 0;
-  for (unsigned char byte : text) {
-    const bool continues = (byte & 0xc0) == 0x80;
-    if (continues != (continuations > 0) || byte >= 0xf8) return false;
-    if (continues) {
-      --continuations;
-    } else {
-      continuations = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : byte >= 0xc0 ? 1 : 0;
-    }
-  }
-  return continuations == 0;
-}
-
-}  // namespace
 
 StopStrings::StopStrings(const std::vector<std::string>& strings) : nodes_(1) {
   for (size_t index = 0; index < strings.size(); ++index) {
@@ -35,7 +18,7 @@ StopStrings::StopStrings(const std::vector<std::string>& strings) : nodes_(1) {
       throw InvalidInputError("stop_strings holds an empty string; leave it out.");
     }
     // So that text is never cut or held back in the middle of a character.
-    if (!is_utf8(string)) {
+    if (text::first_invalid_utf8(string)) {
       throw InvalidInputError(
           fmt::format("Stop string {} is not valid UTF-8; correct or leave it out.", index));
     }

@@ -2,6 +2,7 @@
 // fed so far, so that a replay gives what an unbroken run gives. Fails on command.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -113,8 +114,7 @@ inline std::vector<float> hashed_logits(std::span<const int64_t> history, int64_
   return logits;
 }
 
-/// Logits that make `script[n]` the n-th token after a prompt of any length that ends in
-/// `start`; for texts that are chosen in advance.
+/// Logits [V] that make `token` by far the likeliest.
 inline std::vector<float> chosen_logits(int64_t token, int64_t vocabulary) {
   std::vector<float> logits(vocabulary, 0.0f);
   logits[token] = 10.0f;
