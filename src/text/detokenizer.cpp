@@ -68,7 +68,9 @@ std::string Detokenizer::flush() { return open_bytes_.empty() ? emit(true) : bre
 
 std::string Detokenizer::push_byte(int64_t token, uint8_t byte) {
   if (run_ == Run::kBroken) return std::string(kReplacement);
+  std::string piece;
   if (run_ == Run::kNone) {
+    piece = emit(true);  // a U+FFFD before the run is no part of it
     run_ = Run::kHeld;
     run_begin_ = window_.size();
   }
@@ -79,13 +81,13 @@ std::string Detokenizer::push_byte(int64_t token, uint8_t byte) {
   switch (utf8_start(open_bytes_, &length)) {
     case Utf8Start::kCharacter:
       open_bytes_.clear();
-      return "";
+      return piece;
     case Utf8Start::kIncomplete:
-      return "";
+      return piece;
     case Utf8Start::kInvalid:
       break;
   }
-  return break_run();
+  return piece + break_run();
 }
 
 // Keeps the tokens of open_bytes_, which are U+FFFD on their own too, as the run's stand-in.

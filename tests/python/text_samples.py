@@ -2,7 +2,19 @@
 
 import random
 
-WORDS = "The quick brown fox jumps over lazy dogs isn't we'll I'VE don't naïve café O'Reilly hello".split()
+WORDS = [
+    "The",
+    "quick",
+    "fox",
+    "isn't",
+    "we'll",
+    "I'VE",
+    "don't",
+    "naïve",
+    "café",
+    "O'Reilly",
+    "dogs",
+]
 SCRIPTS = {
     "latin": "ÀÉîõüßøåœłžşğİıſ",
     "greek": "αβγδεζηθικλμνξοπρστυφχψω",
@@ -18,12 +30,15 @@ SCRIPTS = {
     "gothic": "𐌰𐌱𐌲𐌳𐌴𐌵",
     "math": "𝐀𝑩𝒞𝔇∑∏√∞≠≤≥⅓²³₁₂Ⅷ①٣४",
 }
-EMOJI = ["😀", "🎉", "👍🏽", "👨‍👩‍👧‍👦", "🏳️‍🌈", "🇩🇪", "🇯🇵", "❤️", "1️⃣", "🧑🏿‍🚀", "☺", "🫠", "👩‍❤️‍💋‍👨"]
-COMBINING = ["e\u0301", "a\u0308\u0323", "Z\u0351\u036b\u0343", "\u0301", "क्षि", "n\u0303o", "\u1100\u1161\u11a8"]
+FLAGS = ["🏳️\u200d🌈", "🇩🇪", "🇯🇵"]
+JOINED = ["👨\u200d👩\u200d👧\u200d👦", "🧑🏿\u200d🚀", "👩\u200d❤️\u200d💋\u200d👨"]
+EMOJI = [*"😀🎉☺🫠", "👍🏽", "❤️", "1️⃣", *FLAGS, *JOINED]
+COMBINING = ["é", "ạ̈", "Z͑ͫ̓", "́", "क्षि", "ño", "각"]
 CONTROLS = [chr(c) for c in range(32)] + ["\x7f", "\x80", "\x85", "\xa0", "\xad"]
-INVISIBLE = ["\u200b", "\u200c", "\u200d", "\u200e", "\u202e", "\u2028", "\u2029", "\u2060", "\ufeff", "\ufffd", "\u3000"]
-SPACES = [" ", "  ", "   ", "\t", "\t\t", "\n", "\n\n", "\r\n", "\r", " \n ", "\x0b", "\x0c", "\u2003", "\u00a0 "]
-SPECIALS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>", "<unk>", "<0x0A>", "<|im_", "▁", "Ġ", "<user>"]
+INVISIBLE = list("\u200b\u200c\u200d\u200e\u202e\u2028\u2029\u2060\ufeff\ufffd\u3000")
+SPACES = [*" \t\n\r\x0b\x0c\u2003", "  ", "   ", "\n\n", "\r\n", " \n ", "\u00a0 "]
+SPECIALS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>", "<unk>", "<user>"]
+LOOK_ALIKES = ["<0x0A>", "<|im_", "▁", "Ġ"]
 CODE = [
     "def f(x):\n    return x ** 2  # ²\n",
     "for (int i = 0; i < 10; ++i) { a[i] += 1; }",
@@ -53,25 +68,29 @@ def _piece(rng: random.Random) -> str:
     if kind == 6:
         return rng.choice(SPACES) * rng.randint(1, 9)
     if kind == 7:
-        return rng.choice(SPECIALS)
+        return rng.choice(SPECIALS + LOOK_ALIKES)
     if kind == 8:
         return rng.choice(CODE)
     if kind == 9:
         return "".join(rng.choices("0123456789.,-+eE%", k=rng.randint(1, 12)))
-    return chr(rng.choice([rng.randint(0x20, 0x2FF), rng.randint(0x300, 0xD7FF), rng.randint(0xE000, 0x10FFFF)]))
+    first, last = rng.choice([(0x20, 0x2FF), (0x300, 0xD7FF), (0xE000, 0x10FFFF)])
+    return chr(rng.randint(first, last))
 
 
 def samples(count: int = 2000, seed: int = 20) -> list[str]:
     """`count` random strings, and before them each building block by itself."""
     rng = random.Random(seed)
-    blocks = [*EMOJI, *COMBINING, *CONTROLS, *INVISIBLE, *SPACES, *SPECIALS, *CODE, *SCRIPTS.values()]
-    fixed = ["", " a", "  a", "a ", "a  ", "\x00a\x00\x00b", "a" * 3000, " " * 700, "\n" * 300, "é" * 500, "🎉" * 200]
+    blocks = [*EMOJI, *COMBINING, *CONTROLS, *INVISIBLE, *SPACES, *SPECIALS, *LOOK_ALIKES, *CODE]
+    longs = ["a" * 3000, " " * 700, "\n" * 300, "é" * 500, "🎉" * 200]
+    fixed = ["", " a", "  a", "a ", "a  ", "\x00a\x00\x00b", *SCRIPTS.values(), *longs, *blocks]
     mixed = ["".join(_piece(rng) for _ in range(rng.randint(1, 9))) for _ in range(count)]
-    longs = ["".join(_piece(rng) for _ in range(600)) for _ in range(4)]
-    return fixed + blocks + mixed + longs
+    mixed += ["".join(_piece(rng) for _ in range(600)) for _ in range(4)]
+    return fixed + mixed
 
 
-def id_lists(vocabulary_size: int, favoured: list[int], count: int = 400, seed: int = 21) -> list[list[int]]:
+def id_lists(
+    vocabulary_size: int, favoured: list[int], count: int = 400, seed: int = 21
+) -> list[list[int]]:
     """Random ids, most of them `favoured` (bytes, parts of characters)."""
     rng = random.Random(seed)
 

@@ -11,7 +11,9 @@ BUILD = Path(os.environ.get("MM_ORCH_BUILD_DIR", REPOSITORY / "build" / "release
 
 def _run(tool: str, arguments: list[Path], inputs: list) -> list[dict]:
     lines = "".join(json.dumps(line) + "\n" for line in inputs)
-    done = subprocess.run([BUILD / "bin" / tool, *arguments], input=lines, capture_output=True, text=True)
+    done = subprocess.run(
+        [BUILD / "bin" / tool, *arguments], input=lines, capture_output=True, text=True
+    )
     assert done.returncode in (0, 1) and not done.stderr, done.stderr
     return [json.loads(line) for line in done.stdout.split("\n") if line]
 

@@ -69,6 +69,7 @@ fn environment() -> Environment<'static> {
     environment.set_debug(true);
     environment.set_unknown_method_callback(pystr::method);
     environment.add_filter("tojson", pyjson::tojson);
+    environment.add_filter("indent", pystr::indent);
     environment.add_filter("trim", pystr::trim);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", strftime_now);

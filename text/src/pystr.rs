@@ -1,6 +1,6 @@
 //! Python's string methods where minijinja-contrib's differ from Python or lack one.
 
-use minijinja::value::{from_args, Tuple};
+use minijinja::value::{from_args, Kwargs, Tuple};
 use minijinja::{Error, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
@@ -58,6 +58,21 @@ fn split_spaces(text: &str, limit: Option<i64>) -> Vec<Value> {
     words
 }
 
+/// Python starts a word after every character that is no letter, so also after an apostrophe.
+fn title(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut in_word = false;
+    for c in text.chars() {
+        if in_word {
+            result.extend(c.to_lowercase());
+        } else {
+            result.extend(c.to_uppercase());
+        }
+        in_word = c.is_lowercase() || c.is_uppercase();
+    }
+    result
+}
+
 fn partition(text: &str, at: Option<(&str, &str)>, separator: &str, from_right: bool) -> Value {
     let parts = match at {
         Some((head, tail)) => [head, separator, tail],
@@ -92,6 +107,10 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Valu
         "split" if args.first().is_none_or(Value::is_none) => {
             let (_, limit): (Option<Value>, Option<i64>) = from_args(args)?;
             Value::from(split_spaces(text, limit))
+        }
+        "title" => {
+            let () = from_args(args)?;
+            Value::from(title(text))
         }
         "rsplit" => {
             let (separator, limit): (&str, Option<i64>) = from_args(args)?;
@@ -132,6 +151,40 @@ pub fn method(
         }
     }
     unknown_method_callback(state, value, method, args)
+}
+
+/// The filter `indent` as Jinja2 has it: a newline at the end stays.
+pub fn indent(
+    text: &str,
+    width: Option<Value>,
+    first: Option<bool>,
+    blank: Option<bool>,
+    kwargs: Kwargs,
+) -> Result<String, Error> {
+    let width = width.or(kwargs.get("width")?);
+    let indention = match &width {
+        Some(width) => match width.as_str() {
+            Some(text) => text.to_owned(),
+            None => " ".repeat(usize::try_from(width.clone())?),
+        },
+        None => " ".repeat(4),
+    };
+    let first = first.or(kwargs.get("first")?).unwrap_or(false);
+    let blank = blank.or(kwargs.get("blank")?).unwrap_or(false);
+    kwargs.assert_all_used()?;
+    let lines = split_lines(&format!("{text}\n"), false);
+    let mut result = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let line = line.as_str().unwrap_or_default();
+        if index > 0 {
+            result.push('\n');
+        }
+        if (index == 0 && first) || (index > 0 && (blank || !line.is_empty())) {
+            result.push_str(&indention);
+        }
+        result.push_str(line);
+    }
+    Ok(result)
 }
 
 /// The filter `trim`, which is `str(value).strip(chars)`.
