@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 struct Case {
   const char* what;
   FallbackReason reason;
-  ErrorCode code;  // of the error without fallback
+  ErrorCode code;    // of the error without fallback
   std::string part;  // of its message
   std::function<void(testing::Faults& openvino)> break_it;
 };

@@ -40,8 +40,8 @@ TEST(LatencySketch, NothingAddedIsNan) { EXPECT_TRUE(std::isnan(LatencySketch().
 
 TEST(LatencySketch, ExtremesAreClamped) {
   LatencySketch sketch;
-  for (const double value : {0.0, -1.0, 1e-300, std::nan(""), 1e300,
-                             std::numeric_limits<double>::infinity()})
+  for (const double value :
+       {0.0, -1.0, 1e-300, std::nan(""), 1e300, std::numeric_limits<double>::infinity()})
     sketch.add(value);
   EXPECT_EQ(sketch.count(), 6);
   EXPECT_NEAR(sketch.quantile(0), 1e-6, 1e-6 * LatencySketch::kRelativeError * 1.0001);

@@ -72,12 +72,13 @@ TEST_F(ModelCacheTest, AFailedLoadEvictsNothingBeforeItMakesRoom) {
                                }),
                ModelNotFoundError);
   EXPECT_EQ(cache.names(), (Names{"b", "a"}));
-  EXPECT_THROW(cache.load_once("c", kCpu,
-                               [](const ModelCache::MakeRoom& room) -> std::shared_ptr<HostedModel> {
-                                 room();
-                                 throw OutOfMemoryError("too large");
-                               }),
-               OutOfMemoryError);
+  EXPECT_THROW(
+      cache.load_once("c", kCpu,
+                      [](const ModelCache::MakeRoom& room) -> std::shared_ptr<HostedModel> {
+                        room();
+                        throw OutOfMemoryError("too large");
+                      }),
+      OutOfMemoryError);
   load("c");
   load("d");
   EXPECT_EQ(cache.names(), (Names{"d", "c"}));  // no place stayed reserved

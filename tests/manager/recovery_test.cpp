@@ -16,7 +16,8 @@ class Recovery : public ManagerTest {
     ModelManager().export_model("tiny");
     ModelManager reference;
     reference.load_model("tiny");
-    unbroken = reference.generate("tiny", std::vector<std::string>{"Hello", "a longer one"}, config);
+    unbroken =
+        reference.generate("tiny", std::vector<std::string>{"Hello", "a longer one"}, config);
   }
 
   // Breaks at the n-th step of the generation; the warm-up's are not counted.

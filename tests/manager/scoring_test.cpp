@@ -74,12 +74,11 @@ TEST(Scoring, OnePassInChunksEqualsStepwise) {
   ASSERT_EQ(pass.log_probabilities.size(), given.size() - 1);
   ASSERT_EQ(pass.logits.size(), given.size() * kVocabulary);
   for (size_t t = 0; t + 1 < given.size(); ++t) {
-    const auto row =
-        testing::hashed_logits(std::span(given).first(t + 1), kVocabulary);
+    const auto row = testing::hashed_logits(std::span(given).first(t + 1), kVocabulary);
     double sum = 0;
     for (const float logit : row) sum += std::exp(static_cast<double>(logit));
-    EXPECT_NEAR(pass.log_probabilities[t],
-                row[static_cast<size_t>(given[t + 1])] - std::log(sum), 1e-6);
+    EXPECT_NEAR(pass.log_probabilities[t], row[static_cast<size_t>(given[t + 1])] - std::log(sum),
+                1e-6);
   }
 }
 
