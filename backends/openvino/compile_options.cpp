@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <openvino/op/parameter.hpp>
+#include <openvino/op/result.hpp>
 #include <openvino/runtime/properties.hpp>
 
 #include "devices.h"
@@ -53,6 +55,19 @@ void check_precision(const std::string& precision, const std::string& device) {
       {.backend = kBackendName, .device = device});
 }
 
+// Whether the device takes a value shows only when a model is compiled with it: the smallest.
+void check_value(const std::string& name, const ov::Any& value, const std::string& device) {
+  const auto input = std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::PartialShape{1});
+  const auto result = std::make_shared<ov::op::v0::Result>(input);
+  const auto model =
+      std::make_shared<ov::Model>(ov::ResultVector{result}, ov::ParameterVector{input});
+  translate<ConfigurationError>(fmt::format("OpenVINO property '{}' cannot be '{}' on {}", name,
+                                            value.as<std::string>(), device),
+                                {.backend = kBackendName, .device = device}, [&] {
+                                  core().compile_model(model, device, {{name, value}});
+                                });
+}
+
 void check_properties(const ov::AnyMap& properties, const std::vector<std::string>& known,
                       const std::string& device) {
   for (const auto& [name, value] : properties) {
@@ -60,6 +75,7 @@ void check_properties(const ov::AnyMap& properties, const std::vector<std::strin
       throw ConfigurationError(fmt::format("Unknown OpenVINO property '{}' for {}; it has {}", name,
                                            device, fmt::join(known, ", ")),
                                {.backend = kBackendName, .device = device});
+    check_value(name, value, device);
   }
 }
 
@@ -79,8 +95,19 @@ ov::AnyMap tuned_options(backend::Precision precision) {
   return {{kInferencePrecision, "f32"}, {kCachePrecision, "f32"}, {kDynamicQuantization, "0"}};
 }
 
-ov::AnyMap compile_properties(const ov::Model& model, const std::string& device,
-                              const backend::LoadOptions& options) {
+bool lowered_by_artifact(const ov::AnyMap& properties, const backend::LoadOptions& options) {
+  const auto precision = properties.find(kInferencePrecision);
+  return precision != properties.end() && precision->second.as<std::string>() != "f32" &&
+         options.inference_precision.empty() && !options.properties.count(kInferencePrecision);
+}
+
+void raise_to_f32(ov::AnyMap& properties) {
+  properties[kInferencePrecision] = "f32";
+  if (properties.count(kCachePrecision)) properties[kCachePrecision] = "f32";
+}
+
+ov::AnyMap compile_properties(const ov::Model& model, const std::string& weights,
+                              const std::string& device, const backend::LoadOptions& options) {
   const auto known = property_names(device);
   ov::AnyMap asked(options.properties.begin(), options.properties.end());
   check_properties(asked, known, device);
@@ -92,12 +119,11 @@ ov::AnyMap compile_properties(const ov::Model& model, const std::string& device,
   if (options.num_streams > 0) asked.emplace("NUM_STREAMS", options.num_streams);
 
   ov::AnyMap result = tuned_options(backend::Precision::kFP32);
-  for (const auto& [name, value] : artifact_options(model)) result[name] = value;
+  if (weights != backend::precision_name(backend::Precision::kFP32))
+    for (const auto& [name, value] : artifact_options(model)) result[name] = value;
   // An artifact may come from a machine that can do more; f32 gives the same or better figures.
-  if (!device_computes_in(result[kInferencePrecision].as<std::string>(), device)) {
-    result[kInferencePrecision] = "f32";
-    result[kCachePrecision] = "f32";
-  }
+  if (!device_computes_in(result[kInferencePrecision].as<std::string>(), device))
+    raise_to_f32(result);
   std::erase_if(result, [&](const auto& entry) {
     return std::find(known.begin(), known.end(), entry.first) == known.end();
   });

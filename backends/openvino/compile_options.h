@@ -14,8 +14,16 @@ namespace mm_orch::openvino {
 /// in the artifact's "runtime_options", which other tools honour as well.
 ov::AnyMap tuned_options(backend::Precision precision);
 
+/// @param weights  the weights' precision. "FP32" promises f32 all through: then what the artifact
+///                 says is not asked (optimum writes a KV cache in f16 into its FP32 models).
 /// @throws ConfigurationError  a property that the device lacks or a value it refuses; named.
-ov::AnyMap compile_properties(const ov::Model& model, const std::string& device,
-                              const backend::LoadOptions& options);
+ov::AnyMap compile_properties(const ov::Model& model, const std::string& weights,
+                              const std::string& device, const backend::LoadOptions& options);
+
+/// True if `properties` compute in less than f32 and the caller did not ask for that.
+bool lowered_by_artifact(const ov::AnyMap& properties, const backend::LoadOptions& options);
+
+/// Replaces what computes in less than f32.
+void raise_to_f32(ov::AnyMap& properties);
 
 }  // namespace mm_orch::openvino

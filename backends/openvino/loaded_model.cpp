@@ -9,6 +9,7 @@
 #include "compile_options.h"
 #include "devices.h"
 #include "last_position.h"
+#include "mm_orch/log.h"
 #include "openvino_errors.h"
 #include "session.h"
 
@@ -56,13 +57,31 @@ std::shared_ptr<OpenVinoModel> OpenVinoModel::compile(const CompileRequest& requ
   std::shared_ptr<OpenVinoModel> loaded(new OpenVinoModel(request, resolve_device(options.device)));
   const auto& context = loaded->context_;
   if (!request.path.empty()) check_interface(*request.model, context);
-  const auto properties = compile_properties(*request.model, context.device, options);
-  translate<ModelLoadError>("OpenVINO cannot compile the model", context, [&] {
-    cut_logits(*request.model);
-    loaded->compiled_ = core().compile_model(request.model, context.device, properties);
-    loaded->warm_up();
-  });
+  auto properties = compile_properties(*request.model, request.precision, context.device, options);
+  translate<ModelLoadError>("OpenVINO cannot use the model", context,
+                            [&] { cut_logits(*request.model); });
+  try {
+    loaded->prepare(request.model, properties);
+  } catch (const ModelLoadError& error) {
+    // The CPU plug-in's fused bf16 layers do not take all sizes.
+    if (!lowered_by_artifact(properties, options)) throw;
+    log(LogLevel::kWarning, fmt::format("{}; trying again in f32, which is slower", error.what()));
+    raise_to_f32(properties);
+    loaded->prepare(request.model, properties);
+  }
   return loaded;
+}
+
+void OpenVinoModel::prepare(const std::shared_ptr<ov::Model>& model, const ov::AnyMap& properties) {
+  translate<ModelLoadError>("OpenVINO cannot compile the model", context_, [&] {
+    compiled_ = core().compile_model(model, context_.device, properties);
+  });
+  try {
+    warm_up();
+  } catch (const InferenceError& error) {
+    throw ModelLoadError(fmt::format("The model compiles but does not run: {}", error.what()),
+                         context_);
+  }
 }
 
 void OpenVinoModel::warm_up() {

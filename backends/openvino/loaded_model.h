@@ -40,6 +40,7 @@ class OpenVinoModel : public backend::LoadedModel {
 
  private:
   OpenVinoModel(const CompileRequest& request, std::string device);
+  void prepare(const std::shared_ptr<ov::Model>& model, const ov::AnyMap& properties);
   void warm_up();
 
   graph::ModelInfo info_;
