@@ -132,6 +132,9 @@ AddedTokens collect_added_tokens(const fs::path& directory, const json& config,
                                  const json& vocabulary) {
   AddedTokens added(vocabulary);
   const json decoder = config.value("added_tokens_decoder", json::object());
+  if (!decoder.is_object()) {
+    damaged(directory / "tokenizer_config.json", "added_tokens_decoder is no object");
+  }
   for (const auto& [id, token] : decoder.items()) added.add(token, false, std::stoll(id));
   const json older = read_json_object_if_there(directory / "added_tokens.json");
   const json map = read_json_object_if_there(directory / "special_tokens_map.json");
