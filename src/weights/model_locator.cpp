@@ -87,15 +87,6 @@ bool has_weights(const fs::path& folder) {
   return holds_gguf(folder);
 }
 
-fs::path hub_cache() {
-  for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"})
-    if (const auto value = environment(name); !value.empty()) return expand_home(value);
-  if (const auto value = environment("HF_HOME"); !value.empty()) return expand_home(value) / "hub";
-  if (const auto value = environment("XDG_CACHE_HOME"); !value.empty())
-    return expand_home(value) / "huggingface" / "hub";
-  return expand_home("~/.cache/huggingface/hub");
-}
-
 std::vector<std::string> hub_names(const std::string& name) {
   for (const auto& [old_name, new_name] : kCanonicalNames) {
     if (name == old_name) return {name, std::string(new_name)};
@@ -186,6 +177,15 @@ std::optional<fs::path> find_named(const std::string& name, std::vector<std::str
 }
 
 }  // namespace
+
+fs::path hub_cache() {
+  for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"})
+    if (const auto value = environment(name); !value.empty()) return expand_home(value);
+  if (const auto value = environment("HF_HOME"); !value.empty()) return expand_home(value) / "hub";
+  if (const auto value = environment("XDG_CACHE_HOME"); !value.empty())
+    return expand_home(value) / "huggingface" / "hub";
+  return expand_home("~/.cache/huggingface/hub");
+}
 
 void set_downloader(Downloader downloader) {
   const std::lock_guard lock(downloader_mutex);

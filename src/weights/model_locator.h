@@ -22,6 +22,9 @@ MM_ORCH_EXPORT void check_name(const std::string& name);
 /// name (or file's stem).
 MM_ORCH_EXPORT std::string export_name(const std::string& name);
 
+/// The folder of the Hugging Face cache, by the environment as huggingface_hub reads it.
+MM_ORCH_EXPORT std::filesystem::path hub_cache();
+
 /// Finds a model: path, then `models/<name>`, then the Hugging Face cache (HF_HUB_CACHE, HF_HOME,
 /// ~/.cache/huggingface; snapshot layout; "gpt2" also as "openai-community/gpt2" and back), then a
 /// download unless HF_HUB_OFFLINE is set.
