@@ -1,0 +1,56 @@
+// mm-orch export MODEL: writes a model as OpenVINO IR.
+#include <fmt/format.h>
+
+#include "command.h"
+#include "exit_codes.h"
+#include "model_options.h"
+#include "terminal.h"
+#include "text_width.h"
+
+namespace mm_orch::cli {
+namespace {
+
+struct ExportOptions {
+  std::string model;
+  std::optional<std::string> config_path;
+  std::optional<std::string> output;
+  std::string precision = "FP32";
+};
+
+int export_model(const ExportOptions& options) {
+  ModelManagerOptions manager_options;
+  manager_options.config_path = options.config_path;
+  ModelManager manager(manager_options);
+
+  ExportModelOptions export_options;
+  export_options.precision = options.precision;
+  export_options.output = options.output;
+  ExportResult result;
+  {
+    Progress progress(fmt::format("Exporting {} to {}", options.model, options.precision));
+    export_options.progress = [&progress](int64_t done, int64_t total, const std::string& what) {
+      progress.update(done, total, what);
+    };
+    result = manager.export_model(options.model, export_options);
+  }
+  print(fmt::format("{}  {}, {} in {:.1f} s\n", result.xml_path, options.precision,
+                    format_bytes(result.bytes), result.seconds));
+  return kExitSuccess;
+}
+
+}  // namespace
+
+Runner add_export_command(CLI::App& app) {
+  auto* command = app.add_subcommand("export", "export a model to OpenVINO IR");
+  auto options = std::make_shared<ExportOptions>();
+  add_model_argument(*command, options->model);
+  command->add_option("--precision", options->precision, "precision of the weights")
+      ->transform(CLI::IsMember({"FP32", "FP16", "INT8"}, CLI::ignore_case))
+      ->capture_default_str();
+  command->add_option("--output", options->output, "folder to write (default: <cache_dir>/<name>)")
+      ->type_name("DIR");
+  add_config_option(*command, options->config_path);
+  return [options] { return export_model(*options); };
+}
+
+}  // namespace mm_orch::cli

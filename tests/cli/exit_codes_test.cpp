@@ -1,0 +1,41 @@
+#include "exit_codes.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <set>
+
+namespace mm_orch::cli {
+namespace {
+
+constexpr int kFirstCode = static_cast<int>(ErrorCode::kConfiguration);
+constexpr int kLastCode = static_cast<int>(ErrorCode::kNumericFault);
+
+TEST(ExitCodes, EveryErrorClassHasItsOwn) {
+  std::set<int> exit_codes = {kExitSuccess, kExitFailure, kExitUsage};
+  for (int code = kFirstCode; code <= kLastCode; ++code) {
+    const ExitRow& row = exit_row(static_cast<ErrorCode>(code));
+    EXPECT_EQ(static_cast<int>(row.error), code);
+    EXPECT_TRUE(exit_codes.insert(row.exit_code).second) << error_name(row.error);
+  }
+  EXPECT_EQ(exit_table().size(), static_cast<size_t>(kLastCode - kFirstCode + 1));
+  EXPECT_EQ(exit_row(ErrorCode::kCancelled).exit_code, kExitInterrupted);
+}
+
+TEST(ExitCodes, AnUnknownCodeIsAPlainFailure) {
+  EXPECT_EQ(exit_row(static_cast<ErrorCode>(kLastCode + 1)).exit_code, kExitFailure);
+}
+
+TEST(ExitCodes, AreDocumented) {
+  std::ifstream file(MM_ORCH_CLI_DOCS);
+  const std::string docs{std::istreambuf_iterator<char>(file), {}};
+  for (const ExitRow& row : exit_table()) {
+    const auto line = fmt::format("| {} | `{}` |", row.exit_code, error_name(row.error));
+    EXPECT_NE(docs.find(line), std::string::npos) << line;
+  }
+}
+
+}  // namespace
+}  // namespace mm_orch::cli
