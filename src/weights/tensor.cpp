@@ -30,9 +30,8 @@ int64_t Tensor::row_elements() const {
 void read_f32(const Tensor& tensor, int64_t first_row, int64_t row_count, std::span<float> out) {
   const int64_t width = tensor.row_elements();
   if (first_row < 0 || row_count < 0 || row_count > tensor.rows() - first_row)
-    throw InvalidInputError(fmt::format("Tensor '{}' has {} rows; rows {} to {} were asked for",
-                                        tensor.name, tensor.rows(), first_row,
-                                        first_row + row_count));
+    throw InvalidInputError(fmt::format("Tensor '{}' has {} rows; {} from row {} were asked for",
+                                        tensor.name, tensor.rows(), row_count, first_row));
   if (out.size() != static_cast<size_t>(row_count * width))
     throw InvalidInputError(fmt::format("{} rows of tensor '{}' are {} values; room is for {}",
                                         row_count, tensor.name, row_count * width, out.size()));

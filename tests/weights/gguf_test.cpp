@@ -14,7 +14,8 @@ using testing::GgufTensor;
 using testing::raw;
 
 GgufFile read(const std::string& file) {
-  return read_gguf(testing::as_bytes(file), nullptr, "file.gguf");
+  const auto owner = std::make_shared<const std::string>(file);
+  return read_gguf(testing::as_bytes(*owner), owner, "file.gguf");
 }
 GgufFile read(const GgufBuilder& builder) { return read(builder.bytes()); }
 

@@ -14,7 +14,8 @@ using testing::raw;
 using testing::safetensors_bytes;
 
 std::vector<Tensor> read(const std::string& file) {
-  return read_safetensors(testing::as_bytes(file), nullptr, "file");
+  const auto owner = std::make_shared<const std::string>(file);
+  return read_safetensors(testing::as_bytes(*owner), owner, "file");
 }
 
 // One tensor "t", F32 [2].
