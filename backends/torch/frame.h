@@ -47,7 +47,9 @@ struct Frame {
   std::vector<int64_t> positions;  // [B, T]
   std::vector<View> values;        // by ValueId
   std::vector<RopeTable> rope;     // by index in Program::rope_tables
-  std::vector<float> scores;       // scratch of attention
+  at::Tensor mask;                 // of a prompt's attention, shared by layers of one window
+  int64_t mask_window = 0;
+  std::vector<float> scores;     // scratch of attention
   std::vector<float> last_rows;  // [B, H]: what the last Linear reads if only the last token counts
   std::vector<float> logits;
 

@@ -112,6 +112,7 @@ class TorchSession : public backend::Session {
     const int64_t batch = frame_.batch();
     frame_.ids = tokens;
     frame_.tokens = static_cast<int64_t>(tokens.size()) / batch;
+    frame_.mask.reset();
     frame_.cache.reserve(frame_.past + frame_.tokens, frame_.past);
     frame_.positions.resize(tokens.size());
     for (int64_t b = 0; b < batch; ++b)

@@ -68,7 +68,7 @@ void attend_few(const graph::Attention& op, Frame& frame, const View& q, const V
 
 // [B, 1, T, S], 0 where a token sees a key, else -inf. A token of the padding sees itself alone: a
 // row of -inf would give NaN, which would spread through the cache.
-at::Tensor additive_mask(const Frame& frame, int64_t window) {
+at::Tensor make_mask(const Frame& frame, int64_t window) {
   const int64_t keys = frame.past + frame.tokens;
   auto mask = at::full({frame.batch(), 1, frame.tokens, keys},
                        -std::numeric_limits<float>::infinity(), at::kFloat);
@@ -82,6 +82,14 @@ at::Tensor additive_mask(const Frame& frame, int64_t window) {
     }
   }
   return mask;
+}
+
+const at::Tensor& additive_mask(Frame& frame, int64_t window) {
+  if (!frame.mask.defined() || frame.mask_window != window) {
+    frame.mask = make_mask(frame, window);
+    frame.mask_window = window;
+  }
+  return frame.mask;
 }
 
 bool needs_mask(const Frame& frame, int64_t window) {
