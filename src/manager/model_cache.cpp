@@ -7,6 +7,7 @@
 namespace mm_orch::manager {
 
 struct ModelCache::Pending {
+  Placement asked;
   std::promise<void> promise;
   std::shared_future<void> done{promise.get_future()};
 };
@@ -77,11 +78,15 @@ void ModelCache::load_once(const std::string& name, const Placement& asked, cons
       if (entry != entries_.end() && entry->model->asked == asked) return touch(entry);
       auto& slot = pending_[name];
       mine = slot == nullptr;
-      if (mine) slot = std::make_shared<Pending>();
+      if (mine) slot = std::make_shared<Pending>(Pending{.asked = asked});
       pending = slot;
     }
     if (mine) return run_load(name, load, *pending);
-    pending->done.get();  // throws what the load threw
+    // Another placement's failure is not ours: then our own load comes next.
+    if (pending->asked == asked)
+      pending->done.get();
+    else
+      pending->done.wait();
   }
 }
 

@@ -37,6 +37,19 @@ config::Config read_config(const ModelManagerOptions& options) {
   return {};
 }
 
+// A backend does not know the name that its model has here.
+template <class Work>
+auto naming(const std::string& model, Work&& work) {
+  try {
+    return work();
+  } catch (const MuAIError& error) {
+    if (!error.context().model.empty()) throw;
+    auto context = error.context();
+    context.model = model;
+    throw_error(error.code(), error.what(), std::move(context));
+  }
+}
+
 const ModelManagerOptions& checked(const ModelManagerOptions& options) {
   if (options.backend)
     config::check_backend_name(*options.backend, "backend", ErrorCode::kConfiguration);
@@ -89,7 +102,9 @@ class ModelManager::Implementation {
                             static_cast<int64_t>(longest), assets.info.context_length);
     manager::FailoverSessions sessions(model, loader);
     const double before_s = seconds_since(start);
-    auto results = generation::generate(sessions, assets.tokenizer, prompts, resolved);
+    auto results = naming(assets.name, [&] {
+      return generation::generate(sessions, assets.tokenizer, prompts, resolved);
+    });
     const double latency_s = seconds_since(start);
     int64_t new_tokens = 0;
     for (auto& result : results) {
@@ -141,7 +156,7 @@ void ModelManager::load_model(const std::string& name, const std::string& source
   asked.device =
       manager::choose_device(asked.backend, options.device, self.config, self.default_device);
   self.cache.load_once(name, asked, [&](const ModelCache::MakeRoom& make_room) {
-    return self.loader.load(name, asked, make_room);
+    return naming(name, [&] { return self.loader.load(name, asked, make_room); });
   });
 }
 
@@ -186,7 +201,8 @@ ScoreResult ModelManager::score_tokens(const std::string& name, const std::vecto
                                        const ScoreOptions& options) {
   const auto model = implementation_->require(name);
   manager::FailoverSessions sessions(*model, implementation_->loader);
-  return manager::score_tokens(sessions, model->assets.info, tokens, options);
+  return naming(
+      name, [&] { return manager::score_tokens(sessions, model->assets.info, tokens, options); });
 }
 
 std::vector<int64_t> ModelManager::tokenize(const std::string& name, const std::string& text,

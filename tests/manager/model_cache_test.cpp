@@ -158,6 +158,23 @@ TEST_F(ModelCacheTest, AFailureReachesEveryWaiterAndIsNotKept) {
   EXPECT_TRUE(cache.contains("a"));
 }
 
+TEST_F(ModelCacheTest, AFailureOfAnotherPlacementIsNotOurs) {
+  const Placement other{kOpenVino, "CPU"};
+  std::latch loading(1);
+  std::jthread first([&] {
+    EXPECT_THROW(cache.load_once("a", other,
+                                 [&](const auto&) -> std::shared_ptr<HostedModel> {
+                                   loading.count_down();
+                                   std::this_thread::sleep_for(std::chrono::milliseconds(50));
+                                   throw ModelLoadError("broken");
+                                 }),
+                 ModelLoadError);
+  });
+  loading.wait();
+  load("a");
+  EXPECT_EQ(cache.find("a")->asked, kCpu);
+}
+
 TEST_F(ModelCacheTest, LoadsOfDifferentModelsRunSideBySide) {
   std::latch both(2);  // each load waits for the other: one lock around loads would hang
   std::vector<std::jthread> threads;
