@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from mm_orch import ModelManager
-from mm_orch.exceptions import BackendError, MuAIError
+from mm_orch.exceptions import BackendError, ModelNotFoundError, MuAIError
 
 NAME = "SmolLM2-135M-Instruct"
 QUESTIONS = [
@@ -61,7 +61,7 @@ def load(backend: str, precision: str, folder: Path | None) -> ModelManager:
     start = time.perf_counter()
     try:
         manager.load_model(NAME)
-    except BackendError as reason:
+    except (BackendError, ModelNotFoundError) as reason:
         if folder is None:
             raise
         print(f"Exporting to {folder / NAME}: {reason}", flush=True)

@@ -39,4 +39,4 @@ def install() -> None:
     """Sends the log to ``logging.getLogger("mm_orch")`` and downloads to huggingface_hub."""
     _core.set_log_sink(logging.getLogger("mm_orch").log)
     _core.set_downloader(_download)
-    atexit.register(_core.clear_hooks)
+    atexit.register(_core.shut_down)

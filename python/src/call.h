@@ -16,10 +16,15 @@ namespace nb = nanobind;
 
 class Call {
  public:
+  /// @throws CancelledError  the interpreter is exiting.
   Call();
   ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
+
+  /// Before the interpreter exits: stops the calls of daemon threads and waits for them (10 s at
+  /// most), refuses new ones. A thread that asks for the GIL later would abort the process.
+  static void shut_down();
 
   /// The innermost call of this thread; null outside of one.
   static Call* current();
@@ -49,7 +54,8 @@ class Call {
   /// Keeps an exception to raise later; the first one wins. Needs the GIL.
   void keep(nb::python_error&& error);
 
-  /// True if the work should stop: an exception is kept, or a signal handler raised one.
+  /// True if the work should stop: an exception is kept, a signal handler raised one, or the
+  /// interpreter is exiting.
   /// Takes the GIL by itself.
   bool interrupted();
 

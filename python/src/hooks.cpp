@@ -55,12 +55,13 @@ void bind_hooks(nb::module_& module) {
       },
       nb::arg("function"), "Downloads with function(repository) -> folder.");
   module.def(
-      "clear_hooks",
+      "shut_down",
       [] {
+        Call::shut_down();
         set_log_sink({});
         weights::set_downloader({});
       },
-      "Stops calling Python; before the interpreter exits.");
+      "Ends the running calls and stops calling Python; before the interpreter exits.");
 }
 
 }  // namespace mm_orch::python
