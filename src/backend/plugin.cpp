@@ -33,6 +33,8 @@ struct Entry {
 struct Registry {
   std::mutex mutex;
   std::map<std::string, Entry> entries;
+  // Kept alive and reachable: models loaded by a backend that was replaced may still run.
+  std::vector<Backend*> replaced;
 };
 
 // Never destroyed: backends live as long as the process, sessions may outlive static destructors.
@@ -139,8 +141,8 @@ Backend* create_backend(const Known& known, const fs::path& plugin) {
 }
 
 const Entry& find_or_load(const std::string& name) {
-  auto& [mutex, entries] = registry();
-  const std::lock_guard lock(mutex);
+  auto& entries = registry().entries;
+  const std::lock_guard lock(registry().mutex);
   if (const auto found = entries.find(name); found != entries.end()) return found->second;
   for (const auto& known : kKnown) {
     if (name != known.name) continue;
@@ -157,11 +159,11 @@ const Entry& find_or_load(const std::string& name) {
 Backend& get_backend(const std::string& name) { return *find_or_load(name).backend; }
 
 void register_backend(std::unique_ptr<Backend> backend) {
-  auto& [mutex, entries] = registry();
+  auto& [mutex, entries, replaced] = registry();
   const std::lock_guard lock(mutex);
-  const std::string name = backend->name();
-  // The one replaced stays alive: models loaded by it may still run.
-  entries[name] = {backend.release(), {}};
+  auto& entry = entries[backend->name()];
+  if (entry.backend) replaced.push_back(entry.backend);
+  entry = {backend.release(), {}};
 }
 
 std::vector<PluginStatus> plugin_status() {
