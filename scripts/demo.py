@@ -61,10 +61,10 @@ def load(backend: str, precision: str, folder: Path | None) -> ModelManager:
     start = time.perf_counter()
     try:
         manager.load_model(NAME)
-    except (BackendError, ModelNotFoundError) as reason:
+    except (BackendError, ModelNotFoundError):
         if folder is None:
             raise
-        print(f"Exporting to {folder / NAME}: {reason}", flush=True)
+        print(f"Exporting to {folder / NAME}", flush=True)
         result = manager.export_model(NAME, precision, folder / NAME, progress=show_progress)
         print(f"Exported {result.bytes / 1e6:.0f} MB in {result.seconds:.1f} s", flush=True)
         manager.load_model(NAME)

@@ -28,7 +28,9 @@ void LatencySketch::add(double seconds) {
 
 double LatencySketch::quantile(double q) const {
   if (count_ == 0) return std::numeric_limits<double>::quiet_NaN();
-  const auto rank = static_cast<int64_t>(q * static_cast<double>(count_ - 1));
+  // Nearest rank: of few values, the 95th percentile is the largest, not one below the mean.
+  const auto rank =
+      std::max<int64_t>(0, static_cast<int64_t>(std::ceil(q * static_cast<double>(count_))) - 1);
   int64_t seen = 0;
   for (size_t i = 0; i < buckets_.size(); ++i) {
     seen += buckets_[i];

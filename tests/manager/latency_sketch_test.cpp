@@ -20,7 +20,8 @@ void expect_bound(const std::function<double()>& draw) {
   for (double& value : values) sketch.add(value = draw());
   std::ranges::sort(values);
   for (const double q : kQuantiles) {
-    const double exact = values[static_cast<size_t>(q * static_cast<double>(values.size() - 1))];
+    const double rank = std::ceil(q * static_cast<double>(values.size()));
+    const double exact = values[static_cast<size_t>(std::max(rank, 1.0)) - 1];
     EXPECT_NEAR(sketch.quantile(q), exact, exact * LatencySketch::kRelativeError * 1.0001) << q;
   }
 }
@@ -34,6 +35,13 @@ TEST(LatencySketch, QuantilesAreWithinTheStatedError) {
   expect_bound([&] { return std::clamp(lognormal(engine), 1e-5, 1e5); });
   expect_bound([&] { return exponential(engine) + 1e-4; });
   expect_bound([&] { return engine() % 100 == 0 ? 100.0 : 0.01; });
+}
+
+TEST(LatencySketch, HighQuantileOfFewValuesIsTheLargest) {
+  LatencySketch sketch;
+  for (const double value : {0.9, 0.2, 0.9, 3.7}) sketch.add(value);
+  EXPECT_NEAR(sketch.quantile(0.95), 3.7, 3.7 * LatencySketch::kRelativeError * 1.0001);
+  EXPECT_NEAR(sketch.quantile(0.5), 0.9, 0.9 * LatencySketch::kRelativeError * 1.0001);
 }
 
 TEST(LatencySketch, NothingAddedIsNan) { EXPECT_TRUE(std::isnan(LatencySketch().quantile(0.5))); }
