@@ -23,16 +23,16 @@ PROMPTS = [
     "Photosynthesis is the process by which plants",
 ]
 
-HELD_TEXT = """The lighthouse had stood on the rock for more than a century before anyone thought to ask who
-had paid for it. The harbour records were silent, and the oldest families in the village gave
-three different answers, none of which agreed with the date cut into the stone above the door.
-When the surveyor arrived in the spring he measured the tower twice, found it four inches out
-of true, and wrote in his report that the foundation had been laid in a hurry, probably between
-two storms. He recommended a new lamp, a new stair, and a keeper who could read. The council
-approved the lamp. It was brought by cart over the hills in a crate filled with straw, and half
-the school walked beside it for the last mile, as if it were a visiting animal. The first night
-it burned, fishermen forty miles away complained that they could no longer see the stars.
-Numbers matter in such stories: the lamp cost 1,250 pounds, weighed 380 kilograms, and was said
-to have the strength of 90,000 candles, although nobody had ever lined up 90,000 candles to
-check. def area(r): return 3.14159 * r ** 2 is how a program would put it, but the keeper only
-knew that the glass had to be cleaned every morning."""
+HELD_TEXT = """The lighthouse had stood on the rock for more than a century before anyone
+thought to ask who had paid for it. The harbour records were silent, and the oldest families in
+the village gave three different answers, none of which agreed with the date cut into the stone
+above the door. When the surveyor arrived in the spring he measured the tower twice, found it
+four inches out of true, and wrote in his report that the foundation had been laid in a hurry,
+probably between two storms. He recommended a new lamp, a new stair, and a keeper who could
+read. The council approved the lamp. It was brought by cart over the hills in a crate filled
+with straw, and half the school walked beside it for the last mile, as if it were a visiting
+animal. The first night it burned, fishermen forty miles away complained that they could no
+longer see the stars. Numbers matter in such stories: the lamp cost 1,250 pounds, weighed 380
+kilograms, and was said to have the strength of 90,000 candles, although nobody had ever lined
+up 90,000 candles to check. def area(r): return 3.14159 * r ** 2 is how a program would put it,
+but the keeper only knew that the glass had to be cleaned every morning."""
