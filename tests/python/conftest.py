@@ -1,6 +1,7 @@
 """A tiny Llama with random weights and a byte tokenizer: loads in milliseconds, says nonsense."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 VOCABULARY = 257
 EOS = 256
 CONTEXT = 512
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def _write_tokenizer(folder: Path) -> None:
@@ -91,3 +93,10 @@ def manager(tiny_model: str):
     manager = ModelManager(backend="pytorch")
     manager.load_model(tiny_model)
     return manager
+
+
+@pytest.fixture(scope="session")
+def gpt2_vocabulary() -> Path:
+    """The folder of GPT-2's real vocabulary (vocab.json, merges.txt)."""
+    subprocess.run([REPOSITORY / "scripts" / "fetch_gpt2_vocab.sh"], check=True)
+    return REPOSITORY / "build" / "assets" / "gpt2-vocab"

@@ -4,7 +4,6 @@ text back, whether whole or streamed."""
 import importlib.util
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import gguf
@@ -97,12 +96,6 @@ def test_smollm2_gguf_is_as_its_own_tokenizer(smollm2):
     reference = smollm2_reference(smollm2)
     check_samples(SMOLLM2, reference)
     check_ids(SMOLLM2, reference, byte_level_bytes(reference))
-
-
-@pytest.fixture(scope="module")
-def gpt2_vocabulary() -> Path:
-    subprocess.run([text_tool.REPOSITORY / "scripts" / "fetch_gpt2_vocab.sh"], check=True)
-    return text_tool.REPOSITORY / "build" / "assets" / "gpt2-vocab"
 
 
 @pytest.fixture(scope="module")
