@@ -11,7 +11,9 @@ namespace mm_orch::manager {
 
 /// @param tokens  [T], each in [0, V), 1 <= T <= context length.
 /// @throws InvalidInputError  otherwise.
-MM_ORCH_EXPORT ScoreResult score_tokens(generation::SessionProvider& sessions, const graph::ModelInfo& info,
-                         std::span<const int64_t> tokens, const ScoreOptions& options);
+MM_ORCH_EXPORT ScoreResult score_tokens(generation::SessionProvider& sessions,
+                                        const graph::ModelInfo& info,
+                                        std::span<const int64_t> tokens,
+                                        const ScoreOptions& options);
 
 }  // namespace mm_orch::manager

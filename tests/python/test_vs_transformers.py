@@ -77,33 +77,19 @@ def family(tmp_path_factory):
     return get
 
 
-def greedy_reference(reference, prompt: list[int], count: int) -> list[int]:
-    import torch
-
-    output = reference.generate(
-        torch.tensor([prompt]), max_new_tokens=count, do_sample=False, eos_token_id=None,
-        pad_token_id=0,
-    )  # fmt: skip
-    return output[0, len(prompt) :].tolist()
-
-
-_reference_runs: dict[str, list] = {}
-
-
 def check_greedy(manager, model: str, reference, label: str, capsys) -> None:
     """20 prompts of 64 new tokens each."""
     agreement = Agreement()
-    prompts = [manager.tokenize(model, prompt) for prompt in PROMPTS]
-    if model not in _reference_runs:
-        _reference_runs[model] = [greedy_reference(reference, p, NEW_TOKENS) for p in prompts]
-    for prompt, theirs in zip(prompts, _reference_runs[model], strict=True):
+    for text in PROMPTS:
+        prompt = manager.tokenize(model, text)
         result = manager.generate_tokens(
             model, prompt, max_new_tokens=NEW_TOKENS, do_sample=False, eos_token_id=[]
         )
-        agreement.check(reference, prompt, list(result.new_tokens), theirs)
+        agreement.check(reference, prompt, list(result.new_tokens))
     with capsys.disabled():
         print(f"\n  {label}: {agreement}")
-    assert agreement.prompts == len(PROMPTS)
+    assert agreement.prompts == 20
+    assert agreement.tokens + agreement.ties == 20 * NEW_TOKENS
 
 
 def step_logits(manager, model: str, tokens: list[int]) -> np.ndarray:
@@ -157,23 +143,22 @@ def test_family_matches_transformers_from_1_to_500_tokens(name, backend, manager
         if length in (31, 200):
             stepped = step_logits(manager, model, tokens)
             assert relative_error(stepped, expected) <= LOGIT_TOLERANCE, f"{length} tokens stepwise"
-        agreement = Agreement()
         result = manager.generate_tokens(model, tokens, max_new_tokens=8, eos_token_id=[])
-        agreement.check(reference, tokens, list(result.new_tokens),
-                        greedy_reference(reference, tokens, 8))  # fmt: skip
+        Agreement().check(reference, tokens, list(result.new_tokens))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_batch_equals_single_runs(backend, manager_for, smollm2):
-    """Prompts of unequal length are padded; the text must not depend on that."""
+def test_batch_of_unequal_prompts_equals_transformers(backend, manager_for, smollm2):
+    """The prompts are padded; the tokens must not depend on that."""
     model, reference = smollm2
     manager = manager_for(backend, model)
     prompts = [manager.tokenize(model, prompt) for prompt in PROMPTS[:6]]
+    assert len({len(prompt) for prompt in prompts}) > 1
     batch = manager.generate_tokens(model, prompts, max_new_tokens=24, eos_token_id=[])
     agreement = Agreement()
     for prompt, result in zip(prompts, batch, strict=True):
-        single = manager.generate_tokens(model, prompt, max_new_tokens=24, eos_token_id=[])
-        agreement.check(reference, prompt, list(result.new_tokens), list(single.new_tokens))
+        agreement.check(reference, prompt, list(result.new_tokens))
+    assert agreement.tokens + agreement.ties == 6 * 24
 
 
 # Bounds for reduced precisions: twice what was measured on SmolLM2 over HELD_TEXT (printed by the
