@@ -87,6 +87,12 @@ TEST(Tensor, ReadsPartsOfBlocks) {
   }
 }
 
+// Found by the fuzzer: a file claims 2^60 rows of no elements, which take no bytes.
+TEST(Tensor, ReadsRowsWithoutElementsAtOnce) {
+  const Tensor tensor{"empty", DType::kF32, {int64_t{1} << 60, 0}, {}, nullptr, 64};
+  EXPECT_TRUE(read_f32(tensor).empty());
+}
+
 TEST(Tensor, UndoesInterleavedHeads) {
   // Two heads of size 4: on disk rows 0, 2, 1, 3 of each head.
   const auto bytes = raw_all({0.f, 2.f, 1.f, 3.f, 4.f, 6.f, 5.f, 7.f});
