@@ -109,20 +109,39 @@ def print_table(title: str, rows: list[dict]) -> None:
 
 
 EXPORT_CODE = """
-import json, resource, sys, time
+import json, sys, time
+sys.path.insert(0, sys.argv[4])
+from worker import peak_mb
 from mm_orch.runtime.model_manager import ModelManager
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_mb()
 start = time.perf_counter()
 result = ModelManager(backend_config={"openvino": {"cache_dir": sys.argv[2]}}).export_model(
     sys.argv[1], precision=sys.argv[3])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"seconds": time.perf_counter() - start, "bytes": result.bytes,
-                  "added_peak_mb": (peak - before) / 1024}))
+                  "added_peak_mb": peak_mb() - before}))
+"""
+
+# Reads 1 GiB with all cores, as a decode step reads the weights.
+BANDWIDTH_CODE = """
+import time, torch
+data = torch.ones(1 << 28)
+times = []
+for _ in range(8):
+    start = time.perf_counter()
+    data.sum()
+    times.append(time.perf_counter() - start)
+print(data.nbytes / min(times) / 1e9)
 """
 
 
+def read_bandwidth() -> float:
+    """Of main memory, GB/s: the best of eight passes."""
+    command = [sys.executable, "-c", BANDWIDTH_CODE]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
 def export(model: str, cache_dir: str, precision: str) -> dict:
-    command = [sys.executable, "-c", EXPORT_CODE, model, cache_dir, precision]
+    command = [sys.executable, "-c", EXPORT_CODE, model, cache_dir, precision, str(HERE)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return {"precision": precision, **json.loads(output.splitlines()[-1])}
 
@@ -164,7 +183,14 @@ def compare(model: str, work: Path, arguments: argparse.Namespace) -> dict:
     measure(contenders, arguments.rounds, prompt, arguments.new_tokens)
     for contender in contenders:
         contender.close()
-    return {"exports": exports, "rows": summarise(contenders)}
+    bandwidth = read_bandwidth()
+    limits = {e["precision"]: bandwidth * 1e9 / e["bytes"] for e in exports}
+    return {
+        "read_bandwidth_gb_per_s": bandwidth,
+        "limit_tokens_per_s": limits,
+        "exports": exports,
+        "rows": summarise(contenders),
+    }
 
 
 def machine() -> dict:
@@ -197,6 +223,9 @@ def main() -> None:
             result = compare(make(), Path(work) / name.split()[0], arguments)
             report["models"][name] = result
             print_table(name, result["rows"])
+            print(f"memory reads {result['read_bandwidth_gb_per_s']:.1f} GB/s: at most", end=" ")
+            limits = result["limit_tokens_per_s"].items()
+            print(", ".join(f"{limit:.0f} tokens/s in {name}" for name, limit in limits))
             for row in result["exports"]:
                 size, memory = row["bytes"] / 1e6, row["added_peak_mb"]
                 print(
@@ -204,6 +233,7 @@ def main() -> None:
                     f"{memory:.0f} MB of memory"
                 )
     if arguments.output:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
         temporary = arguments.output.with_suffix(".tmp")
         temporary.write_text(json.dumps(report, indent=2) + "\n")
         temporary.rename(arguments.output)

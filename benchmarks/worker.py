@@ -7,18 +7,18 @@ Reads {"tokens": [...], "new_tokens": n} from standard input and prints
 
 import argparse
 import json
-import resource
 import sys
 import time
+from pathlib import Path
 
 
 def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Peak resident memory of this process (ru_maxrss would start with the parent's)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def load_transformers(model: str, dtype: str):
-    from pathlib import Path
-
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.generation.streamers import BaseStreamer
