@@ -22,7 +22,7 @@ inputs_hash() {
 version_of() { "$@" --version 2>/dev/null | grep -oE '[0-9]+\.[0-9.]+' | head -n 1; }
 
 check_tools() {
-  need_packages build-essential ccache cmake git libcli11-dev libfmt-dev libspdlog-dev \
+  need_packages build-essential ccache cmake git libcli11-dev libfmt-dev \
     libxxhash-dev libyaml-cpp-dev ninja-build nlohmann-json3-dev pkg-config
   command -v "$PYTHON" >/dev/null || need_packages python3
   if ! "$PYTHON" -c 'import ensurepip, os, sys, sysconfig, venv
