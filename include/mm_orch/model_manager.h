@@ -76,6 +76,24 @@ struct PerformanceStats {
   int64_t fallback_count = 0;
 };
 
+/// Two backends on the last prompts of the model used last. All figures come from runs made for the
+/// comparison: greedy, in turn, warm-up excluded.
+struct BackendComparison {
+  std::string model;
+  /// Latency of the first backend / latency of the second: above 1, the second is faster.
+  /// Geometric mean of the pairs of runs, with its 95% confidence interval.
+  double latency_improvement = 0;
+  double latency_improvement_low = 0;
+  double latency_improvement_high = 0;
+  double throughput_improvement = 0;  // tokens per second of the second / of the first
+  PerformanceStats first_stats;
+  PerformanceStats second_stats;
+  uint64_t first_memory_bytes = 0;
+  uint64_t second_memory_bytes = 0;
+  /// Index of the first new token at which an answer differs; none if all are equal.
+  std::optional<int64_t> first_difference;
+};
+
 struct ModelInformation {
   std::string name;
   std::string architecture;
@@ -173,6 +191,12 @@ class MM_ORCH_EXPORT ModelManager {
   /// Keyed by the backends that have run.
   std::map<std::string, PerformanceStats> get_performance_stats() const;
   PerformanceStats get_performance_stats(const std::string& backend) const;
+  /// Runs the last prompts (at most 8 are kept, in memory only) on both backends and compares.
+  /// Takes 8 generations of each, and memory for the model on either backend meanwhile.
+  /// @throws InvalidInputError  nothing was generated yet, `statistics: {keep_prompts: false}`, or
+  ///                            the backends are the same.
+  /// @throws BackendError       a backend cannot serve the model.
+  BackendComparison compare_backends(const std::string& first, const std::string& second);
   std::vector<FallbackEvent> get_fallback_events() const;
 
  private:

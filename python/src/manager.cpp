@@ -44,6 +44,22 @@ nb::dict stats_dict(const PerformanceStats& stats) {
   return result;
 }
 
+nb::dict comparison_dict(const BackendComparison& comparison, const std::string& first,
+                         const std::string& second) {
+  nb::dict result;
+  result["model"] = comparison.model;
+  result["latency_improvement"] = comparison.latency_improvement;
+  result["latency_interval"] =
+      nb::make_tuple(comparison.latency_improvement_low, comparison.latency_improvement_high);
+  result["throughput_improvement"] = comparison.throughput_improvement;
+  result[(first + "_stats").c_str()] = stats_dict(comparison.first_stats);
+  result[(second + "_stats").c_str()] = stats_dict(comparison.second_stats);
+  result[(first + "_memory_bytes").c_str()] = comparison.first_memory_bytes;
+  result[(second + "_memory_bytes").c_str()] = comparison.second_memory_bytes;
+  result["first_difference"] = nb::cast(comparison.first_difference);
+  return result;
+}
+
 nb::dict info_dict(const ModelInformation& info) {
   nb::dict result;
   result["name"] = info.name;
@@ -262,6 +278,13 @@ void bind_manager(nb::module_& module) {
             return stats_dict(Call().run([&] { return self->get_performance_stats(backend); }));
           },
           nb::arg("backend"))
+      .def(
+          "compare_backends",
+          [](Manager& self, const std::string& first, const std::string& second) {
+            return comparison_dict(
+                Call().run([&] { return self->compare_backends(first, second); }), first, second);
+          },
+          nb::arg("first"), nb::arg("second"))
       .def("get_fallback_events", [](Manager& self) {
         nb::list result;
         for (const FallbackEvent& event : Call().run([&] { return self->get_fallback_events(); })) {

@@ -81,10 +81,10 @@ Config parse_config(std::string_view text, const std::string& origin) {
   const bool outer = document.has("backend");
   const auto backend = outer ? document.map("backend") : document;
   if (outer) {
-    document.allow_only({"backend", "model_overrides"});
+    document.allow_only({"backend", "model_overrides", "statistics"});
     backend.allow_only({"default", "openvino", "pytorch"});
   } else {
-    document.allow_only({"default", "openvino", "pytorch", "model_overrides"});
+    document.allow_only({"default", "openvino", "pytorch", "model_overrides", "statistics"});
   }
   Config config;
   if (backend.has("default")) {
@@ -94,6 +94,9 @@ Config parse_config(std::string_view text, const std::string& origin) {
   }
   config.openvino = read_openvino(backend.map("openvino"));
   config.pytorch = read_pytorch(backend.map("pytorch"));
+  const auto statistics = document.map("statistics");
+  statistics.allow_only({"keep_prompts"});
+  statistics.read("keep_prompts", config.statistics.keep_prompts);
   config.model_overrides = read_overrides(document.map("model_overrides"));
   return config;
 }

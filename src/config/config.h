@@ -29,10 +29,15 @@ struct PyTorchConfig {
   std::string inference_precision;
 };
 
+struct StatisticsConfig {
+  bool keep_prompts = true;  // the last prompts, in memory, for compare_backends
+};
+
 struct Config {
   std::optional<std::string> default_backend;  // "pytorch", "openvino"
   OpenVinoConfig openvino;
   PyTorchConfig pytorch;
+  StatisticsConfig statistics;
   std::map<std::string, std::string> model_overrides;  // model → backend
 };
 

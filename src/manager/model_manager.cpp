@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "exporter/exporter.h"
 #include "manager/artifact_path.h"
+#include "manager/backend_comparison.h"
 #include "manager/failover_sessions.h"
 #include "manager/model_cache.h"
 #include "manager/performance_monitor.h"
@@ -116,7 +117,28 @@ class ModelManager::Implementation {
     if (!sessions.moved())
       performance.record(sessions.backend_name(), latency_s, results[0].time_to_first_token_s,
                          new_tokens);
+    for (size_t i = 0; i < prompts.size(); ++i)
+      recent.add({assets.name, prompts[i], static_cast<int64_t>(results[i].new_tokens.size())});
     return results;
+  }
+
+  // The cached model, if that backend serves it; else one loaded for the caller alone.
+  struct Served {
+    std::optional<ModelCache::Lease> lease;
+    std::shared_ptr<manager::HostedModel> own;
+    manager::HostedModel& model() { return own ? *own : **lease; }
+  };
+  Served serve(const std::string& name, const std::string& asked) {
+    if (auto cached = cache.find(name); cached && cached->backend == asked)
+      return {std::move(cached), nullptr};
+    const manager::Placement placement{
+        asked, manager::choose_device(asked, std::nullopt, config, default_device)};
+    auto own = loader.load(name, placement, [] {});
+    if (own->backend != asked)
+      throw BackendError(fmt::format("Backend '{}' cannot serve '{}': {}", asked, name,
+                                     fallbacks.events().back().message),
+                         ErrorContext{.model = name, .backend = asked});
+    return {std::nullopt, std::move(own)};
   }
 
   PerformanceStats stats(const std::string& name) const {
@@ -130,6 +152,7 @@ class ModelManager::Implementation {
   const config::Config config;
   manager::FallbackLog fallbacks;
   manager::PerformanceMonitor performance;
+  manager::RecentPrompts recent{config.statistics.keep_prompts};
   manager::ModelLoader loader{config, fallbacks};
   ModelCache cache;
 };
@@ -285,6 +308,23 @@ std::map<std::string, PerformanceStats> ModelManager::get_performance_stats() co
 PerformanceStats ModelManager::get_performance_stats(const std::string& backend) const {
   config::check_backend_name(backend, "backend", ErrorCode::kInvalidInput);
   return implementation_->stats(backend);
+}
+
+BackendComparison ModelManager::compare_backends(const std::string& first,
+                                                 const std::string& second) {
+  auto& self = *implementation_;
+  config::check_backend_name(first, "first backend", ErrorCode::kInvalidInput);
+  config::check_backend_name(second, "second backend", ErrorCode::kInvalidInput);
+  if (first == second)
+    throw InvalidInputError(fmt::format("Both backends are '{}'; name two different ones", first));
+  const auto prompts = self.recent.of_last_model();
+  if (prompts.empty())
+    throw InvalidInputError(
+        "No prompt is kept to compare the backends on; call generate first, with "
+        "statistics: {keep_prompts: true} in the configuration (the default)");
+  auto a = self.serve(prompts.front().model, first);
+  auto b = self.serve(prompts.front().model, second);
+  return manager::compare_on(prompts, a.model(), b.model(), self.loader);
 }
 
 std::vector<FallbackEvent> ModelManager::get_fallback_events() const {

@@ -426,3 +426,17 @@ def test_interpreter_exits_quietly_with_models_loaded(tiny_model):
     )
     out, err = process.communicate(timeout=60)
     assert (out, err, process.returncode) == ("", "", 0)
+
+
+def test_compare_backends_gives_what_the_guide_prints(tiny_model, tmp_path):
+    config = {"openvino": {"cache_dir": str(tmp_path), "auto_export": True}}
+    manager = ModelManager(backend="openvino", backend_config=config)
+    manager.load_model(tiny_model)
+    manager.generate(tiny_model, "Hello", max_new_tokens=8)
+    comparison = manager.compare_backends("pytorch", "openvino")
+    low, high = comparison["latency_interval"]
+    assert 0 < low <= comparison["latency_improvement"] <= high
+    assert comparison["throughput_improvement"] > 0
+    assert comparison["pytorch_stats"]["sample_count"] == 8
+    assert comparison["openvino_stats"]["sample_count"] == 8
+    assert comparison["first_difference"] is None

@@ -260,6 +260,24 @@ class ModelManager:
             return self._core.get_all_performance_stats()
         return self._core.get_performance_stats(backend)
 
+    def compare_backends(self, first: str, second: str) -> dict[str, Any]:
+        """Runs the last prompts of the model used last on both backends, and compares.
+
+        At most 8 prompts are kept, in memory only (``statistics: {keep_prompts: false}`` keeps
+        none). All figures come from runs made for the comparison: greedy, in turn, warm-up
+        excluded; 8 generations of each, with memory for the model on either backend meanwhile.
+
+        Keys: model; latency_improvement (latency of the first / of the second: above 1, the second
+        is faster), latency_interval (its 95% confidence interval), throughput_improvement,
+        ``<backend>_stats`` (as get_performance_stats), ``<backend>_memory_bytes``,
+        first_difference (index of the first new token that differs, None if all are equal).
+
+        Raises:
+            InvalidInputError: nothing was generated yet, or the backends are the same.
+            BackendError: a backend cannot serve the model.
+        """
+        return self._core.compare_backends(first, second)
+
     def get_fallback_events(self) -> list[dict[str, Any]]:
         """Each time a backend gave way to another.
 

@@ -1,0 +1,102 @@
+#include "manager/backend_comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "manager/failover_sessions.h"
+#include "manager/performance_monitor.h"
+
+namespace mm_orch::manager {
+namespace {
+
+// Student's t, two-sided 95%, kComparisonPairs - 1 degrees of freedom.
+constexpr double kStudentT = 2.365;
+static_assert(kComparisonPairs == 8);
+
+struct Run {
+  double latency_s;
+  std::vector<int64_t> tokens;
+};
+
+class Side {
+ public:
+  Side(HostedModel& model, ModelLoader& loader) : model_(model), loader_(loader) {}
+
+  Run run(const RecentPrompt& prompt, bool counted) {
+    generation::ResolvedConfig config;
+    config.max_new_tokens = prompt.new_tokens;
+    FailoverSessions sessions(model_, loader_);
+    const auto start = std::chrono::steady_clock::now();
+    auto results = generation::generate(sessions, nullptr, {&prompt.tokens, 1}, config);
+    const double latency_s =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (sessions.moved())
+      throw BackendError(
+          fmt::format("{} failed while it was compared; get_fallback_events() says why",
+                      model_.backend),
+          ErrorContext{.model = prompt.model, .backend = model_.backend});
+    if (counted)
+      monitor_.record(model_.backend, latency_s, results[0].time_to_first_token_s,
+                      prompt.new_tokens);
+    return {latency_s, std::move(results[0].new_tokens)};
+  }
+
+  PerformanceStats stats() const { return monitor_.stats(model_.backend); }
+
+ private:
+  HostedModel& model_;
+  ModelLoader& loader_;
+  PerformanceMonitor monitor_;
+};
+
+void note_difference(BackendComparison& comparison, const Run& first, const Run& second) {
+  const auto parted = std::mismatch(first.tokens.begin(), first.tokens.end(), second.tokens.begin(),
+                                    second.tokens.end());
+  if (parted.first == first.tokens.end()) return;
+  const auto index = static_cast<int64_t>(parted.first - first.tokens.begin());
+  comparison.first_difference = std::min(comparison.first_difference.value_or(index), index);
+}
+
+// The geometric mean of the pairs' ratios and its confidence interval.
+void set_latency(BackendComparison& comparison, const std::vector<double>& log_ratios) {
+  const auto count = static_cast<double>(log_ratios.size());
+  double mean = 0, square = 0;
+  for (const double ratio : log_ratios) mean += ratio / count;
+  for (const double ratio : log_ratios) square += (ratio - mean) * (ratio - mean) / (count - 1);
+  const double margin = kStudentT * std::sqrt(square / count);
+  comparison.latency_improvement = std::exp(mean);
+  comparison.latency_improvement_low = std::exp(mean - margin);
+  comparison.latency_improvement_high = std::exp(mean + margin);
+}
+
+}  // namespace
+
+BackendComparison compare_on(const std::vector<RecentPrompt>& prompts, HostedModel& first,
+                             HostedModel& second, ModelLoader& loader) {
+  Side a(first, loader), b(second, loader);
+  BackendComparison comparison;
+  comparison.model = prompts.front().model;
+  a.run(prompts.front(), false);
+  b.run(prompts.front(), false);
+  std::vector<double> log_ratios;
+  for (int pair = 0; pair < kComparisonPairs; ++pair) {
+    const auto& prompt = prompts[static_cast<size_t>(pair) % prompts.size()];
+    const Run run_a = a.run(prompt, true);
+    const Run run_b = b.run(prompt, true);
+    log_ratios.push_back(std::log(run_a.latency_s / run_b.latency_s));
+    note_difference(comparison, run_a, run_b);
+  }
+  set_latency(comparison, log_ratios);
+  comparison.first_stats = a.stats();
+  comparison.second_stats = b.stats();
+  comparison.throughput_improvement =
+      comparison.second_stats.avg_throughput / comparison.first_stats.avg_throughput;
+  comparison.first_memory_bytes = first.model->memory_bytes();
+  comparison.second_memory_bytes = second.model->memory_bytes();
+  return comparison;
+}
+
+}  // namespace mm_orch::manager
