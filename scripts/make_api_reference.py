@@ -35,7 +35,8 @@ def main() -> None:
             parts.append(section(signature("ModelManager", member), member))
         elif not name.startswith("_") and inspect.isfunction(member):
             parts.append(section(signature(name, member), member))
-    parts.append(section("## Options of `generate`", GenerationOptions))
+    source = inspect.getsource(GenerationOptions)
+    parts.append(f"## Options of `generate`\n\n```python\n{source}```\n")
     parts.append("## Errors (`mm_orch.exceptions`)\n")
     for name, member in vars(exceptions).items():
         if inspect.isclass(member) and issubclass(member, exceptions.MuAIError):
