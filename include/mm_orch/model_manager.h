@@ -94,6 +94,23 @@ struct BackendComparison {
   std::optional<int64_t> first_difference;
 };
 
+/// A model in memory.
+struct CachedModel {
+  std::string name;
+  std::string backend;
+  uint64_t memory_bytes = 0;
+  double idle_s = 0;  // since its last use
+  bool in_use = false;
+  bool pinned = false;
+};
+
+struct CacheInformation {
+  int64_t max_cached_models = 0;
+  double residency_s = 0;
+  uint64_t memory_bytes = 0;        // of all
+  std::vector<CachedModel> models;  // most recently used first
+};
+
 struct ModelInformation {
   std::string name;
   std::string architecture;
@@ -186,6 +203,13 @@ class MM_ORCH_EXPORT ModelManager {
   void unload_all();
   bool is_loaded(const std::string& name) const;
   std::vector<std::string> get_cached_models() const;  // most recently used first
+  /// Keeps a loaded model from eviction (not from unload_model), or ends that.
+  /// @throws InvalidInputError  the model is not loaded.
+  void pin_model(const std::string& name, bool pinned = true);
+  /// Frees the models that were idle for longer than the residency, unless pinned or in use;
+  /// returns how many.
+  int64_t cleanup_stale();
+  CacheInformation get_cache_info() const;
   ModelInformation get_model_info(const std::string& name) const;
 
   /// Keyed by the backends that have run.

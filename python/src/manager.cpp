@@ -74,6 +74,26 @@ nb::dict info_dict(const ModelInformation& info) {
   return result;
 }
 
+nb::dict cache_dict(const CacheInformation& info) {
+  nb::list models;
+  for (const CachedModel& cached : info.models) {
+    nb::dict model;
+    model["name"] = cached.name;
+    model["backend"] = cached.backend;
+    model["memory_bytes"] = cached.memory_bytes;
+    model["idle_seconds"] = cached.idle_s;
+    model["in_use"] = cached.in_use;
+    model["pinned"] = cached.pinned;
+    models.append(model);
+  }
+  nb::dict result;
+  result["max_cached_models"] = info.max_cached_models;
+  result["residency_seconds"] = info.residency_s;
+  result["memory_bytes"] = info.memory_bytes;
+  result["models"] = models;
+  return result;
+}
+
 nb::dict event_dict(const FallbackEvent& event) {
   nb::dict result;
   result["time"] = event.time_s;
@@ -265,6 +285,18 @@ void bind_manager(nb::module_& module) {
             return info_dict(Call().run([&] { return self->get_model_info(name); }));
           },
           nb::arg("name"))
+      .def(
+          "pin_model",
+          [](Manager& self, const std::string& name, bool pinned) {
+            Call().run([&] { self->pin_model(name, pinned); });
+          },
+          nb::arg("name"), nb::arg("pinned"))
+      .def("cleanup_stale",
+           [](Manager& self) { return Call().run([&] { return self->cleanup_stale(); }); })
+      .def("get_cache_info",
+           [](Manager& self) {
+             return cache_dict(Call().run([&] { return self->get_cache_info(); }));
+           })
       .def("get_all_performance_stats",
            [](Manager& self) {
              nb::dict result;

@@ -40,7 +40,7 @@ ModelCache::Models ModelCache::evict_down_to(int64_t count, bool stale_too) {
   for (auto entry = entries_.end(); entry != entries_.begin();) {
     --entry;
     const bool stale = stale_too && now - entry->last_use > residency_;
-    if (entry->model.use_count() > 1 || (taken() <= count && !stale)) continue;
+    if (entry->pinned || entry->model.use_count() > 1 || (taken() <= count && !stale)) continue;
     evicted.push_back(std::move(entry->model));
     entry = entries_.erase(entry);
   }
@@ -108,11 +108,13 @@ void ModelCache::run_load(const std::string& name, const Load& load, Pending& pe
     const std::lock_guard lock(mutex_);
     if (reserved) --reserved_;
     if (model) {
+      bool pinned = false;
       if (const auto old = position(name); old != entries_.end()) {
+        pinned = old->pinned;
         evicted.push_back(std::move(old->model));
         entries_.erase(old);
       }
-      entries_.push_front({std::move(model), clock_()});
+      entries_.push_front({std::move(model), clock_(), pinned});
     }
     auto slot = pending_.extract(name);
     return slot.mapped();
@@ -132,6 +134,43 @@ bool ModelCache::remove(const std::string& name) {
   removed.push_back(std::move(entry->model));
   entries_.erase(entry);
   return true;
+}
+
+bool ModelCache::pin(const std::string& name, bool pinned) {
+  const std::lock_guard lock(mutex_);
+  const auto entry = position(name);
+  if (entry == entries_.end()) return false;
+  entry->pinned = pinned;
+  return true;
+}
+
+int64_t ModelCache::remove_stale() {
+  Models evicted;
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_();
+  entries_.remove_if([&](Entry& entry) {
+    if (entry.pinned || entry.model.use_count() > 1 || now - entry.last_use <= residency_)
+      return false;
+    evicted.push_back(std::move(entry.model));
+    return true;
+  });
+  return static_cast<int64_t>(evicted.size());
+}
+
+CacheInformation ModelCache::info() const {
+  const std::lock_guard lock(mutex_);
+  CacheInformation info{.max_cached_models = capacity_, .residency_s = residency_.count()};
+  for (const auto& entry : entries_) {
+    CachedModel model{.name = entry.model->assets.name,
+                      .backend = entry.model->backend,
+                      .memory_bytes = entry.model->model->memory_bytes(),
+                      .idle_s = std::chrono::duration<double>(clock_() - entry.last_use).count(),
+                      .in_use = entry.model.use_count() > 1,
+                      .pinned = entry.pinned};
+    info.memory_bytes += model.memory_bytes;
+    info.models.push_back(std::move(model));
+  }
+  return info;
 }
 
 void ModelCache::clear() {

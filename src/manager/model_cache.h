@@ -1,8 +1,8 @@
 // The loaded models, least recently used first to go. A model in use (a Lease is held)
-// never goes. Loads of one name happen once: who comes second waits for the first.
+// or pinned never goes. Loads of one name happen once: who comes second waits for the first.
 //
 // Thread-safe. No lock is held while a model is loaded or destroyed. While every model
-// is in use the cache may hold more than its capacity; what is too much goes when a
+// is in use or pinned the cache may hold more than its capacity; what is too much goes when a
 // lease ends.
 #pragma once
 
@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "manager/hosted_model.h"
+#include "mm_orch/model_manager.h"
 
 namespace mm_orch::manager {
 
@@ -56,6 +57,11 @@ class MM_ORCH_EXPORT ModelCache {
   void load_once(const std::string& name, const Placement& asked, const Load& load);
 
   bool remove(const std::string& name);
+  /// False if the model is not loaded. Pinning ends with the model's removal.
+  bool pin(const std::string& name, bool pinned);
+  /// Evicts what is idle for longer than the residency; returns how many went.
+  int64_t remove_stale();
+  CacheInformation info() const;
   void clear();
   bool contains(const std::string& name) const;
   std::vector<std::string> names() const;  // most recently used first
@@ -64,6 +70,7 @@ class MM_ORCH_EXPORT ModelCache {
   struct Entry {
     std::shared_ptr<HostedModel> model;
     std::chrono::steady_clock::time_point last_use;
+    bool pinned = false;
   };
   struct Pending;
   using Models = std::vector<std::shared_ptr<HostedModel>>;

@@ -76,7 +76,11 @@ class ModelManager::Implementation {
 
   ModelCache::Lease require(const std::string& name) {
     auto model = cache.find(name);
-    if (model) return model;
+    if (!model) refuse_unloaded(name);
+    return model;
+  }
+
+  [[noreturn]] void refuse_unloaded(const std::string& name) const {
     const auto loaded = cache.names();
     throw InvalidInputError(
         fmt::format("Model '{}' is not loaded ({}); call load_model(\"{}\") first", name,
@@ -283,6 +287,14 @@ bool ModelManager::is_loaded(const std::string& name) const {
 std::vector<std::string> ModelManager::get_cached_models() const {
   return implementation_->cache.names();
 }
+
+void ModelManager::pin_model(const std::string& name, bool pinned) {
+  if (!implementation_->cache.pin(name, pinned)) implementation_->refuse_unloaded(name);
+}
+
+int64_t ModelManager::cleanup_stale() { return implementation_->cache.remove_stale(); }
+
+CacheInformation ModelManager::get_cache_info() const { return implementation_->cache.info(); }
 
 ModelInformation ModelManager::get_model_info(const std::string& name) const {
   const auto model = implementation_->require(name);

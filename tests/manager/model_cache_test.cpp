@@ -63,6 +63,52 @@ TEST_F(ModelCacheTest, NeverEvictsWhatIsInUse) {
   EXPECT_EQ(cache.names(), (Names{"d", "c"}));
 }
 
+TEST_F(ModelCacheTest, NeverEvictsWhatIsPinned) {
+  load("a");
+  EXPECT_TRUE(cache.pin("a", true));
+  load("b");
+  load("c");
+  EXPECT_EQ(cache.names(), (Names{"c", "a"}));
+  EXPECT_TRUE(cache.pin("a", false));
+  load("d");
+  EXPECT_EQ(cache.names(), (Names{"d", "c"}));
+  EXPECT_FALSE(cache.pin("a", true));
+}
+
+TEST_F(ModelCacheTest, APinOutlivesAReloadButNotARemoval) {
+  load("a");
+  cache.pin("a", true);
+  cache.load_once("a", {kOpenVino, "CPU"}, [](const ModelCache::MakeRoom&) {
+    return model_of("a", {kOpenVino, "CPU"});
+  });
+  load("b");
+  load("c");
+  EXPECT_TRUE(cache.contains("a"));
+  EXPECT_TRUE(cache.remove("a"));
+  load("a");
+  load("b");
+  load("c");
+  EXPECT_FALSE(cache.contains("a"));
+}
+
+TEST_F(ModelCacheTest, RemovesTheStaleUnlessPinnedOrInUse) {
+  load("a");
+  load("b");
+  now += std::chrono::seconds(30);
+  EXPECT_EQ(cache.remove_stale(), 0);
+  now += std::chrono::seconds(1);
+  cache.pin("b", true);
+  EXPECT_EQ(cache.remove_stale(), 1);
+  EXPECT_EQ(cache.names(), Names{"b"});
+  cache.pin("b", false);
+  {
+    const auto lease = cache.find("b");
+    now += std::chrono::seconds(31);
+    EXPECT_EQ(cache.remove_stale(), 0);
+  }
+  EXPECT_EQ(cache.remove_stale(), 1);
+}
+
 TEST_F(ModelCacheTest, AFailedLoadEvictsNothingBeforeItMakesRoom) {
   load("a");
   load("b");

@@ -33,6 +33,25 @@ TEST_F(ManagerTest, GeneratesThePromptVerbatimAndItsContinuation) {
   EXPECT_TRUE(manager.generate("tiny", std::vector<std::string>{}).empty());
 }
 
+TEST_F(ManagerTest, TellsWhatIsInMemory) {
+  ModelManager manager({.max_cached_models = 2, .residency_s = 60});
+  EXPECT_TRUE(manager.get_cache_info().models.empty());
+  manager.load_model("tiny");
+  manager.pin_model("tiny");
+  const auto info = manager.get_cache_info();
+  ASSERT_EQ(info.models.size(), 1u);
+  EXPECT_EQ(info.max_cached_models, 2);
+  EXPECT_EQ(info.residency_s, 60);
+  EXPECT_EQ(info.models[0].name, "tiny");
+  EXPECT_EQ(info.models[0].backend, "pytorch");
+  EXPECT_TRUE(info.models[0].pinned);
+  EXPECT_FALSE(info.models[0].in_use);
+  EXPECT_GT(info.memory_bytes, 0u);
+  EXPECT_EQ(info.memory_bytes, info.models[0].memory_bytes);
+  EXPECT_EQ(manager.cleanup_stale(), 0);
+  EXPECT_NE(error_of([&] { manager.pin_model("other"); }).find("loaded: tiny"), std::string::npos);
+}
+
 TEST_F(ManagerTest, RefusesWithAClearError) {
   ModelManager manager;
   EXPECT_NE(error_of([&] { manager.generate("tiny", "x"); }).find("call load_model(\"tiny\")"),

@@ -440,3 +440,17 @@ def test_compare_backends_gives_what_the_guide_prints(tiny_model, tmp_path):
     assert comparison["pytorch_stats"]["sample_count"] == 8
     assert comparison["openvino_stats"]["sample_count"] == 8
     assert comparison["first_difference"] is None
+
+
+def test_cache_info_names_pinned_models(tiny_model):
+    manager = ModelManager()
+    manager.load_model(tiny_model)
+    manager.pin_model(tiny_model)
+    info = manager.get_cache_info()
+    assert info["max_cached_models"] == 3
+    assert info["residency_seconds"] == 30
+    assert [model["name"] for model in info["models"]] == [tiny_model]
+    assert info["models"][0]["pinned"] is True
+    assert info["models"][0]["in_use"] is False
+    assert info["memory_bytes"] > 0
+    assert manager.cleanup_stale() == 0

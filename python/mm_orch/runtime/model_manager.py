@@ -237,6 +237,30 @@ class ModelManager:
         """The models in memory, most recently used first."""
         return self._core.get_cached_models()
 
+    def pin_model(self, name: StrPath, pinned: bool = True) -> None:
+        """Keeps a loaded model from eviction (not from unload_model), or ends that.
+
+        Raises:
+            InvalidInputError: the model is not loaded.
+        """
+        self._core.pin_model(os.fspath(name), pinned)
+
+    def cleanup_stale(self) -> int:
+        """Frees the models idle for longer than residency_seconds; returns how many.
+
+        A model that is pinned or in use stays.
+        """
+        return self._core.cleanup_stale()
+
+    def get_cache_info(self) -> dict[str, Any]:
+        """What is in memory.
+
+        Keys: max_cached_models, residency_seconds, memory_bytes (of all), models: a list, most
+        recently used first, of dicts with name, backend, memory_bytes, idle_seconds, in_use and
+        pinned.
+        """
+        return self._core.get_cache_info()
+
     def get_model_info(self, name: StrPath) -> dict[str, Any]:
         """What is known of a loaded model.
 
