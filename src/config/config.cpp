@@ -38,7 +38,7 @@ void read_device(const MapReader& section, std::optional<std::string>& device) {
 
 OpenVinoConfig read_openvino(const MapReader& section) {
   section.allow_only({"device", "enable_fallback", "cache_dir", "auto_export", "num_threads",
-                      "num_streams", "inference_precision", "properties"});
+                      "num_streams", "inference_precision", "properties", "circuit_breaker"});
   OpenVinoConfig config;
   read_device(section, config.device);
   section.read("enable_fallback", config.enable_fallback);
@@ -49,6 +49,10 @@ OpenVinoConfig read_openvino(const MapReader& section) {
   section.read("num_threads", config.num_threads, 0, kMostThreads);
   section.read("num_streams", config.num_streams, 0, kMostThreads);
   section.read_one_of("inference_precision", config.inference_precision, kPrecisions);
+  const auto breaker = section.map("circuit_breaker");
+  breaker.allow_only({"failures", "retry_after_seconds"});
+  breaker.read("failures", config.circuit_breaker.failures, 0, 1000);
+  breaker.read("retry_after_seconds", config.circuit_breaker.retry_after_seconds, 1, 86400);
   section.map("properties").each([&](const std::string& key, const std::string& value) {
     config.properties[key] = value;
   });

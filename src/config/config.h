@@ -12,14 +12,21 @@
 
 namespace mm_orch::config {
 
+/// When OpenVINO is set aside for a model, see src/manager/circuit_breaker.h.
+struct CircuitBreakerConfig {
+  int failures = 3;  // in a row; 0: never
+  int retry_after_seconds = 30;
+};
+
 struct OpenVinoConfig {
   std::optional<std::string> device;  // "CPU", "GPU.1", "AUTO"; not set: the manager's default
   bool enable_fallback = true;
   std::string cache_dir = "models/openvino";  // where exported models lie
   bool auto_export = false;
-  int num_threads = 0;                            // 0: the backend's default
-  int num_streams = 0;                            // 0: the backend's default
-  std::string inference_precision;                // "f32", "bf16", "f16"; empty: the model's own
+  int num_threads = 0;              // 0: the backend's default
+  int num_streams = 0;              // 0: the backend's default
+  std::string inference_precision;  // "f32", "bf16", "f16"; empty: the model's own
+  CircuitBreakerConfig circuit_breaker;
   std::map<std::string, std::string> properties;  // passed to OpenVINO as they are
 };
 

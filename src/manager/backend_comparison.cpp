@@ -33,11 +33,10 @@ class Side {
     auto results = generation::generate(sessions, nullptr, {&prompt.tokens, 1}, config);
     const double latency_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (sessions.moved())
-      throw BackendError(
-          fmt::format("{} failed while it was compared; get_fallback_events() says why",
-                      model_.backend),
-          ErrorContext{.model = prompt.model, .backend = model_.backend});
+    sessions.finished();
+    if (sessions.backend_name() != model_.backend)
+      throw BackendError(fmt::format("{} failed; get_fallback_events() says why", model_.backend),
+                         ErrorContext{.model = prompt.model, .backend = model_.backend});
     if (counted)
       monitor_.record(model_.backend, latency_s, results[0].time_to_first_token_s,
                       prompt.new_tokens);

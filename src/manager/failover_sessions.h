@@ -1,4 +1,5 @@
-// The sessions of one call: on the model's own backend first, after a failure on PyTorch.
+// The sessions of one call: on the model's own backend first, after a failure on PyTorch;
+// on PyTorch at once while the circuit breaker is open.
 #pragma once
 
 #include <memory>
@@ -13,24 +14,15 @@ class FailoverSessions final : public generation::SessionProvider {
  public:
   FailoverSessions(HostedModel& hosted, ModelLoader& loader)
       : hosted_(hosted), loader_(loader), backend_(hosted.backend) {}
+  ~FailoverSessions() override;
 
-  std::unique_ptr<backend::Session> open(const backend::SessionOptions& options) override {
-    try {
-      return hosted_.model->new_session(options);
-    } catch (const MuAIError& error) {
-      return recover(error, options);
-    }
-  }
-
+  std::unique_ptr<backend::Session> open(const backend::SessionOptions& options) override;
   std::unique_ptr<backend::Session> recover(const MuAIError& error,
-                                            const backend::SessionOptions& options) override {
-    const auto model = loader_.take_over(hosted_, error, backend_);
-    backend_ = kPyTorch;
-    moved_ = true;
-    return model->new_session(options);
-  }
-
+                                            const backend::SessionOptions& options) override;
   std::string backend_name() const override { return backend_; }
+
+  /// The call ended well; tells the circuit breaker.
+  void finished();
   /// True once a failure has moved the call to another backend.
   bool moved() const { return moved_; }
 
@@ -39,6 +31,7 @@ class FailoverSessions final : public generation::SessionProvider {
   ModelLoader& loader_;
   std::string backend_;
   bool moved_ = false;
+  bool breaker_waits_ = false;  // for how the call ends
 };
 
 }  // namespace mm_orch::manager

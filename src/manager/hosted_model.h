@@ -10,6 +10,7 @@
 
 #include "backend/backend.h"
 #include "manager/backend_choice.h"
+#include "manager/circuit_breaker.h"
 #include "manager/model_assets.h"
 
 namespace mm_orch::manager {
@@ -21,6 +22,7 @@ struct HostedModel {
   std::filesystem::path path;  // of the weights in use: the source, or the .xml
   std::string fingerprint;     // of the weights an .xml was exported from; empty if unknown
   std::shared_ptr<backend::LoadedModel> model;
+  std::unique_ptr<CircuitBreaker> breaker;  // none: the backend is tried at every call
 
   /// The stand-in; made by `load` at the first call, then kept.
   std::shared_ptr<backend::LoadedModel> standby(

@@ -104,6 +104,10 @@ std::shared_ptr<HostedModel> ModelLoader::load_openvino(const std::string& name,
   make_room();
   hosted->model = compile(*opened.artifact, hosted->assets, asked);
   warm_up(*hosted->model, *hosted);
+  const auto& breaker = config_.openvino.circuit_breaker;
+  if (config_.openvino.enable_fallback && breaker.failures > 0)
+    hosted->breaker =
+        std::make_unique<CircuitBreaker>(breaker.failures, breaker.retry_after_seconds);
   return hosted;
 }
 
@@ -141,29 +145,32 @@ std::shared_ptr<HostedModel> ModelLoader::fall_back(const std::string& name, con
   return hosted;
 }
 
+std::shared_ptr<backend::LoadedModel> ModelLoader::stand_in(HostedModel& hosted) {
+  const auto& name = hosted.assets.name;
+  return hosted.standby([&] {
+    return typed(name, [&] {
+      const auto source = hosted.assets.source ? hosted.assets.source : open_source(name);
+      if (!hosted.fingerprint.empty() && source->fingerprint() != hosted.fingerprint)
+        throw FileValidationError(
+            fmt::format("{} holds other weights than those that {} was exported from",
+                        source->path().string(), hosted.path.string()));
+      return load_on_pytorch(*source, pytorch_placement());
+    });
+  });
+}
+
 std::shared_ptr<backend::LoadedModel> ModelLoader::take_over(HostedModel& hosted,
                                                              const MuAIError& error,
                                                              const std::string& failed_backend) {
   if (failed_backend == kPyTorch || !config_.openvino.enable_fallback || !may_fall_back(error))
     rethrow_with(error, "");
-  const auto& name = hosted.assets.name;
   std::shared_ptr<backend::LoadedModel> model;
   try {
-    model = hosted.standby([&] {
-      return typed(name, [&] {
-        const auto source = hosted.assets.source ? hosted.assets.source : open_source(name);
-        if (!hosted.fingerprint.empty() && source->fingerprint() != hosted.fingerprint)
-          throw FileValidationError(
-              fmt::format("{} holds other weights than those that {} was "
-                          "exported from",
-                          source->path().string(), hosted.path.string()));
-        return load_on_pytorch(*source, pytorch_placement());
-      });
-    });
+    model = stand_in(hosted);
   } catch (const MuAIError& second) {
     rethrow_with(error, fmt::format("; PyTorch cannot take over: {}", second.what()));
   }
-  fallbacks_.record(name, failed_backend, kPyTorch, reason_of(error), error.what());
+  fallbacks_.record(hosted.assets.name, failed_backend, kPyTorch, reason_of(error), error.what());
   return model;
 }
 

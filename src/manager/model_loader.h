@@ -21,6 +21,9 @@ class ModelLoader {
   std::shared_ptr<HostedModel> load(const std::string& name, const Placement& asked,
                                     const ModelCache::MakeRoom& make_room);
 
+  /// The PyTorch model of the same weights; loaded at the first call, then kept.
+  std::shared_ptr<backend::LoadedModel> stand_in(HostedModel& hosted);
+
   /// The PyTorch model that goes on for `hosted` after `error`; the event is recorded.
   /// @throws  the error itself, if fallback is off or it already runs on PyTorch; with the reason
   ///          added, if PyTorch cannot take over.

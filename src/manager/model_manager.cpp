@@ -110,6 +110,7 @@ class ModelManager::Implementation {
     auto results = naming(assets.name, [&] {
       return generation::generate(sessions, assets.tokenizer, prompts, resolved);
     });
+    sessions.finished();
     const double latency_s = seconds_since(start);
     int64_t new_tokens = 0;
     for (auto& result : results) {
@@ -228,8 +229,10 @@ ScoreResult ModelManager::score_tokens(const std::string& name, const std::vecto
                                        const ScoreOptions& options) {
   const auto model = implementation_->require(name);
   manager::FailoverSessions sessions(*model, implementation_->loader);
-  return naming(
+  auto result = naming(
       name, [&] { return manager::score_tokens(sessions, model->assets.info, tokens, options); });
+  sessions.finished();
+  return result;
 }
 
 std::vector<int64_t> ModelManager::tokenize(const std::string& name, const std::string& text,
