@@ -22,6 +22,4 @@ void add_generation_options(CLI::App& command, GenerationOptions& options);
 /// The configuration the flags ask for.
 GenerationConfig generation_config(const GenerationOptions& options);
 
-const char* finish_reason_name(FinishReason reason);
-
 }  // namespace mm_orch::cli

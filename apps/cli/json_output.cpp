@@ -1,6 +1,5 @@
 #include "json_output.h"
 
-#include "generation_options.h"
 #include "terminal.h"
 
 namespace mm_orch::cli {

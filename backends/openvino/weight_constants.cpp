@@ -50,7 +50,7 @@ ov::Output<ov::Node> half_constant(const graph::Weight& weight) {
 
 ov::Output<ov::Node> quantized_constant(const graph::Weight& weight) {
   const int64_t columns = graph::column_count(weight);
-  const bool grouped = kGroupSize > 0 && columns % kGroupSize == 0 && columns > kGroupSize;
+  const bool grouped = columns % kGroupSize == 0 && columns > kGroupSize;
   const auto quantized = quantize(weight, grouped ? kGroupSize : 0);
   const auto constant = std::make_shared<Constant>(quantized.values);
   constant->set_friendly_name(weight.name);

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "mm_orch/export.h"
+
 namespace mm_orch {
 
 /// Stops a generation from another thread; share one per request. `cancelled` is asked once per
@@ -69,6 +71,7 @@ struct GenerationConfig {
 };
 
 enum class FinishReason { kEos, kStopString, kLength, kCancelled };
+MM_ORCH_EXPORT std::string finish_reason_name(FinishReason reason);  // "stop_string"
 
 /// One sequence's result.
 struct GenerationResult {

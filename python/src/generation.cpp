@@ -67,20 +67,6 @@ StreamCallback stream_callback(nb::handle function, bool indexed, Call& call) {
   };
 }
 
-const char* finish_reason_name(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kEos:
-      return "eos";
-    case FinishReason::kStopString:
-      return "stop_string";
-    case FinishReason::kLength:
-      return "length";
-    case FinishReason::kCancelled:
-      return "cancelled";
-  }
-  return "";
-}
-
 }  // namespace
 
 GenerationConfig generation_config(const nb::dict& options, bool indexed, Call& call) {

@@ -38,6 +38,4 @@ struct DTypeInfo {
 
 MM_ORCH_EXPORT const DTypeInfo& dtype_info(DType dtype);
 
-inline bool is_block_quantized(DType dtype) { return dtype_info(dtype).block_elements > 1; }
-
 }  // namespace mm_orch

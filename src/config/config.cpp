@@ -18,7 +18,6 @@ namespace {
 const std::vector<std::string> kBackends{"pytorch", "openvino"};
 const std::vector<std::string> kPrecisions{"f32", "bf16", "f16"};
 constexpr int kMostThreads = 4096;
-constexpr uintmax_t kMostFileBytes = 256 * 1024;
 constexpr const char* kDevicesAllowed =
     "AUTO, CPU, GPU, NPU or cuda, with an index where there are several (GPU.1, cuda:0)";
 
@@ -114,10 +113,10 @@ Config load_config_file(const std::string& path) {
   }
   const auto size = std::filesystem::file_size(path, ignored);  // fails for what is no file
   std::ifstream file(path, std::ios::binary);
-  if (ignored || !file || size > kMostFileBytes)
+  if (ignored || !file || size > MapReader::kMostBytes)
     throw ConfigurationError(
         fmt::format("{}: cannot be read; a YAML file of at most {} bytes is expected", path,
-                    kMostFileBytes),
+                    MapReader::kMostBytes),
         ErrorContext{.path = path});
   std::string text(size, '\0');
   file.read(text.data(), static_cast<std::streamsize>(size));

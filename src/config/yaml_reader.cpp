@@ -13,7 +13,6 @@
 namespace mm_orch::config {
 namespace {
 
-constexpr size_t kMostBytes = 256 * 1024;
 constexpr size_t kMostShown = 60;  // characters of a wrong value in a message
 
 std::string shown(const YAML::Node& node) {

@@ -15,6 +15,8 @@ namespace mm_orch::config {
 /// A mapping of the document: its keys are checked against the ones allowed, once.
 class MapReader {
  public:
+  static constexpr size_t kMostBytes = 256 * 1024;  // of a document
+
   /// @param path  of the mapping in the document: "openvino"; empty for the document itself.
   /// @throws ConfigurationError  `node` is neither a mapping nor empty.
   MapReader(const YAML::Node& node, std::string origin, std::string path);

@@ -10,7 +10,23 @@
 #include "generation/sequence.h"
 #include "generation/stop_matcher.h"
 
-namespace mm_orch::generation {
+namespace mm_orch {
+
+std::string finish_reason_name(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kEos:
+      return "eos";
+    case FinishReason::kStopString:
+      return "stop_string";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
+  }
+  return "unknown";
+}
+
+namespace generation {
 
 namespace {
 
@@ -188,4 +204,5 @@ std::vector<GenerationResult> generate(SessionProvider& sessions,
   return Run(sessions, tokenizer, prompts, config).run();
 }
 
-}  // namespace mm_orch::generation
+}  // namespace generation
+}  // namespace mm_orch

@@ -95,12 +95,5 @@ int64_t FallbackLog::count(const std::string& from_backend) const {
   return found == counts_.end() ? 0 : found->second;
 }
 
-std::vector<std::string> FallbackLog::backends() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::string> names;
-  for (const auto& [name, count] : counts_) names.push_back(name);
-  return names;
-}
-
 }  // namespace manager
 }  // namespace mm_orch

@@ -32,7 +32,6 @@ class MM_ORCH_EXPORT FallbackLog {
 
   std::vector<FallbackEvent> events() const;  // the last kMostEvents, oldest first
   int64_t count(const std::string& from_backend) const;
-  std::vector<std::string> backends() const;  // that something fell back from
 
   static constexpr size_t kMostEvents = 1000;
 

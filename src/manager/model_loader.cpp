@@ -113,15 +113,22 @@ std::shared_ptr<HostedModel> ModelLoader::load_openvino(const std::string& name,
 
 std::shared_ptr<HostedModel> ModelLoader::load(const std::string& name, const Placement& asked,
                                                const ModelCache::MakeRoom& make_room) {
-  const auto what = fmt::format("Loading {}", name);
-  if (asked.backend == kPyTorch)
-    return typed(what, [&] { return load_pytorch(name, asked, make_room); });
   try {
-    return typed(what, [&] { return load_openvino(name, asked, make_room); });
+    return load_exactly(name, asked, make_room);
   } catch (const MuAIError& error) {
-    if (!config_.openvino.enable_fallback || !may_fall_back(error)) throw;
+    if (asked.backend == kPyTorch || !config_.openvino.enable_fallback || !may_fall_back(error))
+      throw;
     return fall_back(name, asked, make_room, error);
   }
+}
+
+std::shared_ptr<HostedModel> ModelLoader::load_exactly(const std::string& name,
+                                                       const Placement& asked,
+                                                       const ModelCache::MakeRoom& make_room) {
+  return typed(fmt::format("Loading {}", name), [&] {
+    return asked.backend == kPyTorch ? load_pytorch(name, asked, make_room)
+                                     : load_openvino(name, asked, make_room);
+  });
 }
 
 std::shared_ptr<HostedModel> ModelLoader::fall_back(const std::string& name, const Placement& asked,

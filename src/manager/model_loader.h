@@ -20,6 +20,9 @@ class ModelLoader {
 
   std::shared_ptr<HostedModel> load(const std::string& name, const Placement& asked,
                                     const ModelCache::MakeRoom& make_room);
+  /// The same on the backend that is asked for alone: what it cannot serve is the error.
+  std::shared_ptr<HostedModel> load_exactly(const std::string& name, const Placement& asked,
+                                            const ModelCache::MakeRoom& make_room);
 
   /// The PyTorch model of the same weights; loaded at the first call, then kept.
   std::shared_ptr<backend::LoadedModel> stand_in(HostedModel& hosted);

@@ -138,12 +138,13 @@ class ModelManager::Implementation {
       return {std::move(cached), nullptr};
     const manager::Placement placement{
         asked, manager::choose_device(asked, std::nullopt, config, default_device)};
-    auto own = loader.load(name, placement, [] {});
-    if (own->backend != asked)
-      throw BackendError(fmt::format("Backend '{}' cannot serve '{}': {}", asked, name,
-                                     fallbacks.events().back().message),
-                         ErrorContext{.model = name, .backend = asked});
-    return {std::nullopt, std::move(own)};
+    try {
+      return {std::nullopt, loader.load_exactly(name, placement, [] {})};
+    } catch (const MuAIError& error) {
+      throw BackendError(
+          fmt::format("Backend '{}' cannot serve '{}': {}", asked, name, error.what()),
+          ErrorContext{.model = name, .backend = asked});
+    }
   }
 
   PerformanceStats stats(const std::string& name) const {
@@ -209,13 +210,9 @@ std::vector<GenerationResult> ModelManager::generate_tokens(
     const GenerationConfig& config) {
   const auto start = Clock::now();
   const auto model = implementation_->require(name);
-  const int64_t vocabulary = model->assets.info.vocabulary_size;
-  for (const auto& prompt : prompts)
-    for (const int64_t token : prompt)
-      if (token < 0 || token >= vocabulary)
-        throw InvalidInputError(
-            fmt::format("Token id {} is outside the vocabulary [0, {})", token, vocabulary),
-            ErrorContext{.model = name});
+  naming(name, [&] {
+    for (const auto& prompt : prompts) manager::check_token_ids(prompt, model->assets.info);
+  });
   return implementation_->run(*model, prompts, config, start);
 }
 

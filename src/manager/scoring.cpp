@@ -18,10 +18,7 @@ void check(std::span<const int64_t> tokens, const graph::ModelInfo& info) {
         fmt::format("Cannot score {} tokens; from 1 to {} (the context) are "
                     "allowed",
                     count, info.context_length));
-  for (const int64_t token : tokens)
-    if (token < 0 || token >= info.vocabulary_size)
-      throw InvalidInputError(fmt::format("Token id {} is outside the vocabulary [0, {})", token,
-                                          info.vocabulary_size));
+  check_token_ids(tokens, info);
 }
 
 float log_probability(std::span<const float> logits, int64_t token) {
@@ -59,6 +56,13 @@ ScoreResult score_on(backend::Session& session, const graph::ModelInfo& info,
 }
 
 }  // namespace
+
+void check_token_ids(std::span<const int64_t> tokens, const graph::ModelInfo& info) {
+  for (const int64_t token : tokens)
+    if (token < 0 || token >= info.vocabulary_size)
+      throw InvalidInputError(fmt::format("Token id {} is outside the vocabulary [0, {})", token,
+                                          info.vocabulary_size));
+}
 
 ScoreResult score_tokens(generation::SessionProvider& sessions, const graph::ModelInfo& info,
                          std::span<const int64_t> tokens, const ScoreOptions& options) {

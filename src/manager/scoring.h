@@ -9,6 +9,9 @@
 
 namespace mm_orch::manager {
 
+/// @throws InvalidInputError  an id is outside [0, V).
+MM_ORCH_EXPORT void check_token_ids(std::span<const int64_t> tokens, const graph::ModelInfo& info);
+
 /// @param tokens  [T], each in [0, V), 1 <= T <= context length.
 /// @throws InvalidInputError  otherwise.
 MM_ORCH_EXPORT ScoreResult score_tokens(generation::SessionProvider& sessions,

@@ -10,6 +10,7 @@
 #include "mm_orch/errors.h"
 #include "text/tokenizer_json.h"
 #include "text/utf8.h"
+#include "weights/checked_json.h"
 
 namespace mm_orch::text {
 
@@ -24,23 +25,8 @@ namespace fs = std::filesystem;
       {.path = path.string()});
 }
 
-json read_json_object(const fs::path& path) {
-  try {
-    json value = json::parse(read_text_file(path));
-    if (!value.is_object())
-      damaged(path, fmt::format("found {}, not an object", value.type_name()));
-    return value;
-  } catch (const json::exception& error) {
-    damaged(path, error.what());
-  }
-}
-
-json read_json_object_if_there(const fs::path& path) {
-  return fs::exists(path) ? read_json_object(path) : json::object();
-}
-
 json read_vocabulary(const fs::path& path) {
-  json vocabulary = read_json_object(path);
+  json vocabulary = weights::read_json_object(path);
   for (const auto& [token, id] : vocabulary.items()) {
     if (!id.is_number_unsigned())
       damaged(path, fmt::format("the id of \"{}\" is no number", token));
@@ -136,8 +122,8 @@ AddedTokens collect_added_tokens(const fs::path& directory, const json& config,
     damaged(directory / "tokenizer_config.json", "added_tokens_decoder is no object");
   }
   for (const auto& [id, token] : decoder.items()) added.add(token, false, std::stoll(id));
-  const json older = read_json_object_if_there(directory / "added_tokens.json");
-  const json map = read_json_object_if_there(directory / "special_tokens_map.json");
+  const json older = weights::read_optional_json_object(directory / "added_tokens.json");
+  const json map = weights::read_optional_json_object(directory / "special_tokens_map.json");
   for (const json& names : {map, config}) {
     for (const char* name : {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token",
                              "cls_token", "mask_token"}) {
@@ -174,7 +160,7 @@ std::string convert(const fs::path& vocabulary_path, const fs::path& merges_path
   const fs::path config_path = directory / "tokenizer_config.json";
   json vocabulary = read_vocabulary(vocabulary_path);
   json merges = read_merges(merges_path, vocabulary);
-  const json config = read_json_object_if_there(config_path);
+  const json config = weights::read_optional_json_object(config_path);
   ByteLevelStyle style = style_of(config_path, config);
   const AddedTokens added = collect_added_tokens(directory, config, vocabulary);
 

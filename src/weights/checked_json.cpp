@@ -67,6 +67,10 @@ nlohmann::json read_json_object(const std::filesystem::path& path, DuplicateKeys
   return value;
 }
 
+nlohmann::json read_optional_json_object(const std::filesystem::path& path) {
+  return std::filesystem::exists(path) ? read_json_object(path) : nlohmann::json::object();
+}
+
 std::string shown(std::string_view name) {
   constexpr size_t kMaximumShown = 96;
   std::string text = "'";

@@ -22,6 +22,9 @@ nlohmann::json parse_json(std::string_view text, const std::filesystem::path& pa
 nlohmann::json read_json_object(const std::filesystem::path& path,
                                 DuplicateKeys duplicates = DuplicateKeys::kLastWins);
 
+/// The same; an empty object if there is no such file.
+nlohmann::json read_optional_json_object(const std::filesystem::path& path);
+
 /// A name from a file in quotes, shortened, bytes other than printable ASCII escaped.
 std::string shown(std::string_view name);
 

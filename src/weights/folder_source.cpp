@@ -15,10 +15,6 @@ namespace fs = std::filesystem;
 constexpr const char* kSingleFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
 
-json optional_json(const fs::path& path) {
-  return fs::exists(path) ? read_json_object(path) : json::object();
-}
-
 // transformers writes a token as text or as {"content": text, ...}.
 std::optional<std::string> token_text(const json& token) {
   if (token.is_string()) return token.get<std::string>();
@@ -112,10 +108,10 @@ std::unique_ptr<StoredModel> open_folder(const fs::path& path, bool with_weights
   auto model = std::make_unique<StoredModel>();
   model->location = path;
   model->config_json = read_json_object(path / "config.json");
-  model->generation_json = optional_json(path / "generation_config.json");
-  const auto tokenizer_config = optional_json(path / "tokenizer_config.json");
-  model->special =
-      special_tokens_of(tokenizer_config, optional_json(path / "special_tokens_map.json"));
+  model->generation_json = read_optional_json_object(path / "generation_config.json");
+  const auto tokenizer_config = read_optional_json_object(path / "tokenizer_config.json");
+  model->special = special_tokens_of(tokenizer_config,
+                                     read_optional_json_object(path / "special_tokens_map.json"));
   model->chat = chat_template_of(path, tokenizer_config);
   model->tokenizer.directory = path;
   if (with_weights) read_weights(*model);

@@ -10,8 +10,8 @@
 namespace mm_orch::torch_backend {
 namespace {
 
-// Up to here our kernel is no slower than MKL's sgemm: 1 row as fast (memory-bound, 28 GB/s with 2
-// threads for [49152, 576]), 4 to 16 rows 1.1 to 2.6 times as fast, with AVX2 and with AVX-512.
+// Up to here our kernel is worth it against MKL's sgemm: 1 row as fast (memory-bound, 28 GB/s with
+// 2 threads for [49152, 576]), 2 rows 0.85 times with AVX-512, 4 to 16 rows 1.05 to 2.6 times.
 constexpr int64_t kFewRows = 16;
 
 }  // namespace
