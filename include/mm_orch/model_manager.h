@@ -30,6 +30,9 @@ struct ModelManagerOptions {
   std::optional<std::string> config_text;
   /// Models kept at most, >= 1.
   int64_t max_cached_models = 3;
+  /// Bytes of weights kept at most, >= 1, measured once a model is loaded (which may take more for
+  /// the moment). Not set: no such limit.
+  std::optional<int64_t> max_cached_bytes = {};
   /// Device for models whose configuration names none: "auto", "cpu", "GPU" ...
   std::string default_device = "auto";
   /// A model idle for longer may go when room is needed. Seconds, > 0.
@@ -106,6 +109,7 @@ struct CachedModel {
 
 struct CacheInformation {
   int64_t max_cached_models = 0;
+  std::optional<uint64_t> max_cached_bytes;
   double residency_s = 0;
   uint64_t memory_bytes = 0;        // of all
   std::vector<CachedModel> models;  // most recently used first
@@ -166,7 +170,8 @@ class MM_ORCH_EXPORT ModelManager {
   /// Loads a model and makes it ready (warm-up included). Loading a loaded model does nothing,
   /// unless another backend or device is asked for now: then it is loaded anew there.
   /// @param source  where it comes from; "transformers" is the only source.
-  /// @throws ModelNotFoundError, ModelLoadError, BackendError (fallback off), InvalidInputError.
+  /// @throws ModelNotFoundError, ModelLoadError, BackendError (fallback off), InvalidInputError;
+  ///         OutOfMemoryError (larger than max_cached_bytes, too; what was loaded before stays).
   void load_model(const std::string& name, const std::string& source = "transformers",
                   const LoadModelOptions& options = {});
 

@@ -88,6 +88,7 @@ nb::dict cache_dict(const CacheInformation& info) {
   }
   nb::dict result;
   result["max_cached_models"] = info.max_cached_models;
+  result["max_cached_bytes"] = nb::cast(info.max_cached_bytes);
   result["residency_seconds"] = info.residency_s;
   result["memory_bytes"] = info.memory_bytes;
   result["models"] = models;
@@ -203,16 +204,19 @@ void bind_manager(nb::module_& module) {
           "__init__",
           [](Manager* self, std::optional<std::string> backend,
              std::optional<std::string> config_path, std::optional<std::string> config_text,
-             int64_t max_cached_models, const std::string& default_device, double residency_s) {
+             int64_t max_cached_models, std::optional<int64_t> max_cached_bytes,
+             const std::string& default_device, double residency_s) {
             new (self) Manager({.backend = std::move(backend),
                                 .config_path = std::move(config_path),
                                 .config_text = std::move(config_text),
                                 .max_cached_models = max_cached_models,
+                                .max_cached_bytes = max_cached_bytes,
                                 .default_device = default_device,
                                 .residency_s = residency_s});
           },
           nb::arg("backend").none(), nb::arg("config_path").none(), nb::arg("config_text").none(),
-          nb::arg("max_cached_models"), nb::arg("default_device"), nb::arg("residency_s"))
+          nb::arg("max_cached_models"), nb::arg("max_cached_bytes").none(),
+          nb::arg("default_device"), nb::arg("residency_s"))
       .def(
           "load_model",
           [](Manager& self, const std::string& name, const std::string& source,

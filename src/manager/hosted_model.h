@@ -2,6 +2,7 @@
 // PyTorch form that stands in for it once it was needed. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -28,11 +29,18 @@ struct HostedModel {
   std::shared_ptr<backend::LoadedModel> standby(
       const std::function<std::shared_ptr<backend::LoadedModel>()>& load) {
     const std::lock_guard lock(standby_mutex_);
-    if (!standby_) standby_ = load();
+    if (!standby_) {
+      standby_ = load();
+      standby_bytes_ = standby_->memory_bytes();
+    }
     return standby_;
   }
 
+  /// Of the weights in memory, the stand-in's too.
+  uint64_t memory_bytes() const { return model->memory_bytes() + standby_bytes_; }
+
  private:
+  std::atomic<uint64_t> standby_bytes_ = 0;
   std::mutex standby_mutex_;
   std::shared_ptr<backend::LoadedModel> standby_;
 };

@@ -1,7 +1,10 @@
 #include "manager/model_cache.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <future>
+#include <iterator>
 #include <utility>
 
 namespace mm_orch::manager {
@@ -12,8 +15,8 @@ struct ModelCache::Pending {
   std::shared_future<void> done{promise.get_future()};
 };
 
-ModelCache::ModelCache(int64_t capacity, double residency_s, Clock clock)
-    : capacity_(capacity), residency_(residency_s), clock_(std::move(clock)) {}
+ModelCache::ModelCache(const CacheLimits& limits, Clock clock)
+    : limits_(limits), clock_(std::move(clock)) {}
 
 ModelCache::Lease::~Lease() {
   if (!model_) return;
@@ -32,19 +35,30 @@ void ModelCache::touch(std::list<Entry>::iterator entry) {
 }
 
 // New leases are given out under the lock only, so a count of one means idle until it is released.
-ModelCache::Models ModelCache::evict_down_to(int64_t count, bool stale_too) {
+ModelCache::Models ModelCache::evict(int64_t places_needed, bool stale_too) {
   Models evicted;
-  const auto now = clock_();
-  const auto taken = [&] { return static_cast<int64_t>(entries_.size()) + reserved_; };
-  if (taken() <= count) return evicted;
+  uint64_t bytes = 0;
+  if (limits_.bytes)
+    for (const auto& entry : entries_) bytes += entry.model->memory_bytes();
+  const auto too_many = [&] {
+    return static_cast<int64_t>(entries_.size()) + reserved_ + places_needed > limits_.models;
+  };
+  const auto too_large = [&] { return limits_.bytes && bytes > *limits_.bytes; };
+  if (!too_many() && !too_large()) return evicted;
   for (auto entry = entries_.end(); entry != entries_.begin();) {
     --entry;
-    const bool stale = stale_too && now - entry->last_use > residency_;
-    if (entry->pinned || entry->model.use_count() > 1 || (taken() <= count && !stale)) continue;
+    const bool goes =
+        too_many() || (too_large() && entry != entries_.begin()) || (stale_too && is_stale(*entry));
+    if (!goes || entry->pinned || entry->model.use_count() > 1) continue;
+    if (limits_.bytes) bytes -= entry->model->memory_bytes();
     evicted.push_back(std::move(entry->model));
     entry = entries_.erase(entry);
   }
   return evicted;
+}
+
+bool ModelCache::is_stale(const Entry& entry) const {
+  return clock_() - entry.last_use > std::chrono::duration<double>(limits_.residency_s);
 }
 
 ModelCache::Lease ModelCache::find(const std::string& name) {
@@ -58,14 +72,14 @@ ModelCache::Lease ModelCache::find(const std::string& name) {
 void ModelCache::make_room() {
   Models evicted;
   const std::lock_guard lock(mutex_);
-  evicted = evict_down_to(capacity_ - 1, true);
+  evicted = evict(1, true);
   ++reserved_;
 }
 
 void ModelCache::trim() {
   Models evicted;
   const std::lock_guard lock(mutex_);
-  evicted = evict_down_to(capacity_, false);
+  evicted = evict(0, false);
 }
 
 void ModelCache::load_once(const std::string& name, const Placement& asked, const Load& load) {
@@ -93,14 +107,16 @@ void ModelCache::load_once(const std::string& name, const Placement& asked, cons
 void ModelCache::run_load(const std::string& name, const Load& load, Pending& pending) {
   bool reserved = false;
   const MakeRoom make_room_once = [&] {
-    if (!std::exchange(reserved, true)) make_room();
+    if (!limits_.bytes && !std::exchange(reserved, true)) make_room();
   };
   std::shared_ptr<HostedModel> model;
   std::exception_ptr error;
   try {
     model = load(make_room_once);
     make_room_once();
+    check_size(*model);
   } catch (...) {
+    model.reset();
     error = std::current_exception();
   }
   Models evicted;
@@ -115,6 +131,7 @@ void ModelCache::run_load(const std::string& name, const Load& load, Pending& pe
         entries_.erase(old);
       }
       entries_.push_front({std::move(model), clock_(), pinned});
+      if (limits_.bytes) std::ranges::move(evict(0, true), std::back_inserter(evicted));
     }
     auto slot = pending_.extract(name);
     return slot.mapped();
@@ -124,6 +141,17 @@ void ModelCache::run_load(const std::string& name, const Load& load, Pending& pe
     std::rethrow_exception(error);
   }
   pending.promise.set_value();
+}
+
+void ModelCache::check_size(const HostedModel& model) const {
+  if (!limits_.bytes || model.memory_bytes() <= *limits_.bytes) return;
+  const auto& name = model.assets.name;
+  throw OutOfMemoryError(
+      fmt::format(
+          "Model '{}' takes {} bytes in memory, max_cached_bytes allows {}; what was loaded "
+          "before stays. Raise max_cached_bytes or export the model with INT8",
+          name, model.memory_bytes(), *limits_.bytes),
+      ErrorContext{.model = name, .backend = model.backend});
 }
 
 bool ModelCache::remove(const std::string& name) {
@@ -147,10 +175,8 @@ bool ModelCache::pin(const std::string& name, bool pinned) {
 int64_t ModelCache::remove_stale() {
   Models evicted;
   const std::lock_guard lock(mutex_);
-  const auto now = clock_();
   entries_.remove_if([&](Entry& entry) {
-    if (entry.pinned || entry.model.use_count() > 1 || now - entry.last_use <= residency_)
-      return false;
+    if (entry.pinned || entry.model.use_count() > 1 || !is_stale(entry)) return false;
     evicted.push_back(std::move(entry.model));
     return true;
   });
@@ -159,11 +185,13 @@ int64_t ModelCache::remove_stale() {
 
 CacheInformation ModelCache::info() const {
   const std::lock_guard lock(mutex_);
-  CacheInformation info{.max_cached_models = capacity_, .residency_s = residency_.count()};
+  CacheInformation info{.max_cached_models = limits_.models,
+                        .max_cached_bytes = limits_.bytes,
+                        .residency_s = limits_.residency_s};
   for (const auto& entry : entries_) {
     CachedModel model{.name = entry.model->assets.name,
                       .backend = entry.model->backend,
-                      .memory_bytes = entry.model->model->memory_bytes(),
+                      .memory_bytes = entry.model->memory_bytes(),
                       .idle_s = std::chrono::duration<double>(clock_() - entry.last_use).count(),
                       .in_use = entry.model.use_count() > 1,
                       .pinned = entry.pinned};

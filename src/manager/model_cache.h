@@ -2,8 +2,8 @@
 // or pinned never goes. Loads of one name happen once: who comes second waits for the first.
 //
 // Thread-safe. No lock is held while a model is loaded or destroyed. While every model
-// is in use or pinned the cache may hold more than its capacity; what is too much goes when a
-// lease ends.
+// is in use or pinned the cache may hold more than its limits; what is too much goes when a
+// lease ends. The model used last stays, whatever its size has become.
 #pragma once
 
 #include <chrono>
@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,12 +23,20 @@
 
 namespace mm_orch::manager {
 
+struct CacheLimits {
+  int64_t models = 3;
+  double residency_s =
+      30;  // a model idle for longer goes when room is needed, even if fewer would do
+  /// Of the models' weights together, as measured once they are loaded. With this limit room is
+  /// made after a load, so that one that fails costs no other model.
+  std::optional<uint64_t> bytes = {};
+};
+
 class MM_ORCH_EXPORT ModelCache {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
-  /// @param residency_s  a model idle for longer goes when room is needed, even if fewer would do.
-  ModelCache(int64_t capacity, double residency_s, Clock clock = std::chrono::steady_clock::now);
+  explicit ModelCache(const CacheLimits& limits, Clock clock = std::chrono::steady_clock::now);
 
   /// Keeps a model from eviction while it lives.
   class Lease {
@@ -54,6 +63,7 @@ class MM_ORCH_EXPORT ModelCache {
   using Load = std::function<std::shared_ptr<HostedModel>(const MakeRoom& make_room)>;
   /// Does nothing if the model is there with this placement; else loads it and replaces what was
   /// there. What `load` throws reaches every caller that waited for it.
+  /// @throws OutOfMemoryError  the model alone is larger than the limit; what was there stays.
   void load_once(const std::string& name, const Placement& asked, const Load& load);
 
   bool remove(const std::string& name);
@@ -75,17 +85,18 @@ class MM_ORCH_EXPORT ModelCache {
   struct Pending;
   using Models = std::vector<std::shared_ptr<HostedModel>>;
 
-  // The three need mutex_ held. Evicted models are handed out, to be destroyed after unlocking.
+  // These need mutex_ held. Evicted models are handed out, to be destroyed after unlocking.
   std::list<Entry>::iterator position(const std::string& name);
   void touch(std::list<Entry>::iterator entry);
-  Models evict_down_to(int64_t count, bool stale_too);
+  bool is_stale(const Entry& entry) const;
+  Models evict(int64_t places_needed, bool stale_too);
 
   void make_room();
   void trim();
   void run_load(const std::string& name, const Load& load, Pending& pending);
+  void check_size(const HostedModel& model) const;
 
-  const int64_t capacity_;
-  const std::chrono::duration<double> residency_;
+  const CacheLimits limits_;
   const Clock clock_;
   mutable std::mutex mutex_;
   std::list<Entry> entries_;  // most recently used first

@@ -58,6 +58,9 @@ const ModelManagerOptions& checked(const ModelManagerOptions& options) {
   if (options.max_cached_models < 1)
     throw ConfigurationError(fmt::format("max_cached_models: found {}, 1 or more is allowed",
                                          options.max_cached_models));
+  if (options.max_cached_bytes && *options.max_cached_bytes < 1)
+    throw ConfigurationError(
+        fmt::format("max_cached_bytes: found {}, 1 or more is allowed", *options.max_cached_bytes));
   if (!(options.residency_s > 0))
     throw ConfigurationError(
         fmt::format("residency_seconds: found {}, more than 0 is allowed", options.residency_s));
@@ -72,7 +75,9 @@ class ModelManager::Implementation {
       : backend(checked(options).backend),
         default_device(options.default_device),
         config(read_config(options)),
-        cache(options.max_cached_models, options.residency_s) {}
+        cache({.models = options.max_cached_models,
+               .residency_s = options.residency_s,
+               .bytes = options.max_cached_bytes}) {}
 
   ModelCache::Lease require(const std::string& name) {
     auto model = cache.find(name);
@@ -307,7 +312,7 @@ ModelInformation ModelManager::get_model_info(const std::string& name) const {
           .precision = model->model->precision(),
           .context_length = info.context_length,
           .vocabulary_size = info.vocabulary_size,
-          .memory_bytes = model->model->memory_bytes()};
+          .memory_bytes = model->memory_bytes()};
 }
 
 std::map<std::string, PerformanceStats> ModelManager::get_performance_stats() const {

@@ -28,7 +28,7 @@ class ModelCacheTest : public ::testing::Test {
     });
   }
   std::chrono::steady_clock::time_point now{};
-  ModelCache cache{2, 30, [this] { return now; }};
+  ModelCache cache{{.models = 2, .residency_s = 30}, [this] { return now; }};
 };
 
 using Names = std::vector<std::string>;

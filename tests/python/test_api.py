@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import shutil
 import signal
 import subprocess
 import sys
@@ -448,9 +449,29 @@ def test_cache_info_names_pinned_models(tiny_model):
     manager.pin_model(tiny_model)
     info = manager.get_cache_info()
     assert info["max_cached_models"] == 3
+    assert info["max_cached_bytes"] is None
     assert info["residency_seconds"] == 30
     assert [model["name"] for model in info["models"]] == [tiny_model]
     assert info["models"][0]["pinned"] is True
     assert info["models"][0]["in_use"] is False
     assert info["memory_bytes"] > 0
     assert manager.cleanup_stale() == 0
+
+
+def test_byte_budget_refuses_what_is_larger_and_keeps_the_rest(tiny_model, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    unlimited = ModelManager()
+    unlimited.load_model(tiny_model)
+    size = unlimited.get_model_info(tiny_model)["memory_bytes"]
+
+    manager = ModelManager(max_cached_bytes=size)
+    manager.load_model(tiny_model)
+    manager.load_model(other)
+    assert manager.get_cached_models() == [str(other)]
+    assert manager.get_cache_info()["max_cached_bytes"] == size
+
+    with pytest.raises(exceptions.OutOfMemoryError, match=f"{size} bytes .* allows {size - 1}"):
+        ModelManager(max_cached_bytes=size - 1).load_model(tiny_model)
+    with pytest.raises(exceptions.ConfigurationError, match="max_cached_bytes: found 0"):
+        ModelManager(max_cached_bytes=0)

@@ -30,6 +30,7 @@ class ModelManager:
         max_cached_models: int = 3,
         default_device: str = "auto",
         residency_seconds: float = 30.0,
+        max_cached_bytes: int | None = None,
     ) -> None:
         """Makes a manager; loads no model.
 
@@ -41,6 +42,8 @@ class ModelManager:
             max_cached_models: models kept at most, >= 1.
             default_device: for models whose configuration names none: "auto", "cpu", "GPU" ...
             residency_seconds: a model idle for longer may go when room is needed, > 0.
+            max_cached_bytes: bytes of weights kept at most, >= 1, measured once a model is loaded
+                (which may take more for the moment). None: no such limit.
 
         Raises:
             ConfigurationError: naming file, key, what was found and what is allowed.
@@ -55,6 +58,7 @@ class ModelManager:
             config_path=config_path,
             config_text=config_text,
             max_cached_models=max_cached_models,
+            max_cached_bytes=max_cached_bytes,
             default_device=default_device,
             residency_s=residency_seconds,
         )
@@ -80,6 +84,8 @@ class ModelManager:
         Raises:
             ModelNotFoundError: naming each place that was looked at.
             ModelLoadError: the files are damaged, or the architecture is one we lack.
+            OutOfMemoryError: the memory is not there, or the model alone is larger than
+                max_cached_bytes; what was loaded before stays.
             BackendError: the backend failed and fallback is off.
             InvalidInputError: unknown source or backend, or a malformed name.
         """
@@ -255,9 +261,9 @@ class ModelManager:
     def get_cache_info(self) -> dict[str, Any]:
         """What is in memory.
 
-        Keys: max_cached_models, residency_seconds, memory_bytes (of all), models: a list, most
-        recently used first, of dicts with name, backend, memory_bytes, idle_seconds, in_use and
-        pinned.
+        Keys: max_cached_models, max_cached_bytes (None: no limit), residency_seconds, memory_bytes
+        (of all), models: a list, most recently used first, of dicts with name, backend,
+        memory_bytes, idle_seconds, in_use and pinned.
         """
         return self._core.get_cache_info()
 
