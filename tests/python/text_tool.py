@@ -19,7 +19,8 @@ def _run(tool: str, arguments: list[Path], inputs: list) -> list[dict]:
 
 
 def tokenize(tokenizer: Path, inputs: list) -> list[dict]:
-    """One result for each string or list of ids; one error if the tokenizer does not load."""
+    """One result for each string, list of ids or {"text", "pair", "max_length"}; one error if the
+    tokenizer does not load."""
     return _run("tokenize_file", [tokenizer], inputs)
 
 

@@ -1,5 +1,6 @@
-// tokenize_file <folder or .gguf>: reads JSON lines from stdin, each a string to encode
-// or a list of ids to decode; writes a JSON line for each:
+// tokenize_file <folder or .gguf>: reads JSON lines from stdin, each a string to encode,
+// a list of ids to decode, or {"text": ..., "pair": ..., "max_length": ...} (the latter two
+// may be null), of which only ids and type_ids are told; writes a JSON line for each:
 //   ids        with special tokens, and plain_ids without
 //   text       of the ids, special tokens skipped, and full_text with them
 //   pieces     the ids streamed from an empty context
@@ -31,7 +32,18 @@ std::vector<std::string> stream(const std::shared_ptr<const Tokenizer>& tokenize
   return pieces;
 }
 
+json encode_pair(const Tokenizer& tokenizer, const json& input) {
+  std::optional<std::string> pair;
+  std::optional<int64_t> max_length;
+  if (input["pair"].is_string()) pair = input["pair"].get<std::string>();
+  if (input["max_length"].is_number()) max_length = input["max_length"].get<int64_t>();
+  const auto encoding =
+      tokenizer.encode_with_types(input["text"].get<std::string>(), pair, max_length);
+  return {{"ids", encoding.ids}, {"type_ids", encoding.type_ids}};
+}
+
 json process(const std::shared_ptr<const Tokenizer>& tokenizer, const json& input) {
+  if (input.is_object()) return encode_pair(*tokenizer, input);
   json result;
   std::vector<int64_t> ids;
   if (input.is_string()) {

@@ -46,6 +46,12 @@ void mm_tokenizer_free(mm_tokenizer* tokenizer);
 mm_text_status mm_tokenizer_encode(const mm_tokenizer* tokenizer, const char* text, size_t length,
                                    int add_special_tokens, mm_text_ids* result,
                                    mm_text_string* error);
+/* One text, or two if `has_pair`, with special tokens, cut to `max_length` ids if that is not 0:
+ * the longer text loses tokens first. `type_ids` says for each id which text it belongs to. */
+mm_text_status mm_tokenizer_encode_pair(const mm_tokenizer* tokenizer, const char* text,
+                                        size_t length, int has_pair, const char* pair,
+                                        size_t pair_length, size_t max_length, mm_text_ids* ids,
+                                        mm_text_ids* type_ids, mm_text_string* error);
 /* Every id must be in the vocabulary. */
 mm_text_status mm_tokenizer_decode(const mm_tokenizer* tokenizer, const uint32_t* ids, size_t count,
                                    int skip_special_tokens, mm_text_string* result,

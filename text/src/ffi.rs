@@ -1,6 +1,7 @@
 //! What crosses the C face: owned strings and lists, status codes, caught panics.
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
+use std::sync::Once;
 
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,13 +106,20 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     format!("the text library failed: {detail}")
 }
 
+/// `catch_unwind` without the message on stderr: a library does not print.
+fn catch<T>(body: impl FnOnce() -> T) -> std::thread::Result<T> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| set_hook(Box::new(|_| {})));
+    catch_unwind(AssertUnwindSafe(body))
+}
+
 /// Runs `body`, hands its value to `write`, or writes the error.
 pub unsafe fn guard<T>(
     error: *mut Owned<u8>,
     body: impl FnOnce() -> Outcome<T>,
     write: impl FnOnce(T),
 ) -> Status {
-    let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
+    let outcome = catch(body).unwrap_or_else(|panic| {
         Err(Failure {
             status: Status::Internal,
             message: panic_message(panic.as_ref()),
@@ -133,5 +141,5 @@ pub unsafe fn guard<T>(
 
 /// `guard` for questions that cannot fail but by a panic, which answers `fallback`.
 pub fn guard_value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or(fallback)
+    catch(body).unwrap_or(fallback)
 }

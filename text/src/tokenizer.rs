@@ -1,5 +1,7 @@
 //! Encoding and decoding by the `tokenizers` crate.
 
+use tokenizers::{truncate_encodings, PostProcessor, TruncationParams};
+
 use crate::ffi::{guard, guard_value, slice, text, Failure, Outcome, Owned, Status};
 
 pub struct Tokenizer {
@@ -80,6 +82,70 @@ pub unsafe extern "C" fn mm_tokenizer_encode(
             .map_err(|error| Failure::input(format!("encoding failed: {error}")))
     };
     guard(error, encode, |ids| result.write(ids.into()))
+}
+
+/// The tokens of each text are cut before the special tokens are put around them.
+fn encode_pair(
+    tokenizer: &tokenizers::Tokenizer,
+    text: &str,
+    pair: Option<&str>,
+    max_length: usize,
+) -> Outcome<(Vec<u32>, Vec<u32>)> {
+    let failed = |error| Failure::input(format!("encoding failed: {error}"));
+    let encode = |text| tokenizer.encode_fast(text, false).map_err(failed);
+    let mut first = encode(text)?;
+    let mut second = pair.map(encode).transpose()?;
+    if let Some(encoding) = &mut second {
+        encoding.set_type_ids(vec![1; encoding.len()]);
+    }
+    if max_length > 0 {
+        let added = tokenizer
+            .get_post_processor()
+            .map_or(0, |processor| processor.added_tokens(second.is_some()));
+        let room = max_length.checked_sub(added).ok_or_else(|| {
+            Failure::input(format!(
+                "max_length is {max_length}, but the tokenizer adds {added} special tokens; \
+                 at least {added} is needed"
+            ))
+        })?;
+        let limits = TruncationParams {
+            max_length: room,
+            ..Default::default()
+        };
+        (first, second) = truncate_encodings(first, second, &limits).map_err(failed)?;
+    }
+    let whole = tokenizer
+        .post_process(first, second, true)
+        .map_err(failed)?;
+    Ok((whole.get_ids().to_vec(), whole.get_type_ids().to_vec()))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn mm_tokenizer_encode_pair(
+    tokenizer: *const Tokenizer,
+    data: *const u8,
+    length: usize,
+    has_pair: i32,
+    pair: *const u8,
+    pair_length: usize,
+    max_length: usize,
+    ids: *mut Owned<u32>,
+    type_ids: *mut Owned<u32>,
+    error: *mut Owned<u8>,
+) -> Status {
+    let encode = || {
+        let first = text(data, length, "the text to encode")?;
+        let second = if has_pair != 0 {
+            Some(text(pair, pair_length, "the second text to encode")?)
+        } else {
+            None
+        };
+        encode_pair(&(*tokenizer).inner, first, second, max_length)
+    };
+    guard(error, encode, |(first, second)| {
+        ids.write(first.into());
+        type_ids.write(second.into());
+    })
 }
 
 #[no_mangle]
