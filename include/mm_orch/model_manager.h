@@ -66,7 +66,7 @@ struct FallbackEvent {
   std::string message;
 };
 
-/// Figures of one backend, over all its models. NaN where nothing has run. Quantiles are within 1%
+/// Figures of one backend. NaN where nothing has run. Quantiles are within 1%
 /// (DDSketch, Masson et al. 2019).
 struct PerformanceStats {
   double avg_latency_s;
@@ -77,6 +77,16 @@ struct PerformanceStats {
   double time_to_first_token_s;
   int64_t sample_count = 0;  // calls of generate, without those that moved to another backend
   int64_t fallback_count = 0;
+};
+
+/// How much a model was used since the manager was made.
+struct ModelUsage {
+  int64_t loads = 0;
+  int64_t generations = 0;  // calls of generate that gave an answer, a batch being one
+  int64_t prompt_tokens = 0;
+  int64_t new_tokens = 0;
+  double last_used_s = 0;                // Unix time of the last call that needed it
+  std::optional<double> loaded_since_s;  // Unix time; not set: it is not in memory now
 };
 
 /// Two backends on the last prompts of the model used last. All figures come from runs made for the
@@ -219,7 +229,11 @@ class MM_ORCH_EXPORT ModelManager {
 
   /// Keyed by the backends that have run.
   std::map<std::string, PerformanceStats> get_performance_stats() const;
-  PerformanceStats get_performance_stats(const std::string& backend) const;
+  /// @param model  not set: of all models together.
+  PerformanceStats get_performance_stats(const std::string& backend,
+                                         const std::optional<std::string>& model = {}) const;
+  /// Keyed by the models that were loaded, also where they are no longer.
+  std::map<std::string, ModelUsage> get_usage_stats() const;
   /// Runs the last prompts (at most 8 are kept, in memory only) on both backends and compares.
   /// Takes 8 generations of each, and memory for the model on either backend meanwhile.
   /// @throws InvalidInputError  nothing was generated yet, `statistics: {keep_prompts: false}`, or

@@ -44,6 +44,17 @@ nb::dict stats_dict(const PerformanceStats& stats) {
   return result;
 }
 
+nb::dict usage_dict(const ModelUsage& usage) {
+  nb::dict result;
+  result["loads"] = usage.loads;
+  result["generations"] = usage.generations;
+  result["prompt_tokens"] = usage.prompt_tokens;
+  result["new_tokens"] = usage.new_tokens;
+  result["last_used"] = usage.last_used_s;
+  result["loaded_since"] = nb::cast(usage.loaded_since_s);
+  return result;
+}
+
 nb::dict comparison_dict(const BackendComparison& comparison, const std::string& first,
                          const std::string& second) {
   nb::dict result;
@@ -310,10 +321,18 @@ void bind_manager(nb::module_& module) {
            })
       .def(
           "get_performance_stats",
-          [](Manager& self, const std::string& backend) {
-            return stats_dict(Call().run([&] { return self->get_performance_stats(backend); }));
+          [](Manager& self, const std::string& backend, const std::optional<std::string>& model) {
+            return stats_dict(
+                Call().run([&] { return self->get_performance_stats(backend, model); }));
           },
-          nb::arg("backend"))
+          nb::arg("backend"), nb::arg("model").none())
+      .def("get_usage_stats",
+           [](Manager& self) {
+             nb::dict result;
+             const auto all = Call().run([&] { return self->get_usage_stats(); });
+             for (const auto& [model, usage] : all) result[model.c_str()] = usage_dict(usage);
+             return result;
+           })
       .def(
           "compare_backends",
           [](Manager& self, const std::string& first, const std::string& second) {

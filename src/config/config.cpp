@@ -98,8 +98,9 @@ Config parse_config(std::string_view text, const std::string& origin) {
   config.openvino = read_openvino(backend.map("openvino"));
   config.pytorch = read_pytorch(backend.map("pytorch"));
   const auto statistics = document.map("statistics");
-  statistics.allow_only({"keep_prompts"});
+  statistics.allow_only({"keep_prompts", "log_interval_seconds"});
   statistics.read("keep_prompts", config.statistics.keep_prompts);
+  statistics.read("log_interval_seconds", config.statistics.log_interval_seconds, 0, 86400);
   config.model_overrides = read_overrides(document.map("model_overrides"));
   return config;
 }

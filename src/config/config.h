@@ -37,7 +37,8 @@ struct PyTorchConfig {
 };
 
 struct StatisticsConfig {
-  bool keep_prompts = true;  // the last prompts, in memory, for compare_backends
+  bool keep_prompts = true;      // the last prompts, in memory, for compare_backends
+  int log_interval_seconds = 0;  // 0: the statistics are not logged
 };
 
 struct Config {

@@ -38,7 +38,7 @@ class Side {
       throw BackendError(fmt::format("{} failed; get_fallback_events() says why", model_.backend),
                          ErrorContext{.model = prompt.model, .backend = model_.backend});
     if (counted)
-      monitor_.record(model_.backend, latency_s, results[0].time_to_first_token_s,
+      monitor_.record(model_.backend, prompt.model, latency_s, results[0].time_to_first_token_s,
                       prompt.new_tokens);
     return {latency_s, std::move(results[0].new_tokens)};
   }

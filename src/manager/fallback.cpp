@@ -77,7 +77,7 @@ void FallbackLog::record(const std::string& model, const std::string& from_backe
     if (events_.size() == kMostEvents) events_.pop_front();
     events_.push_back({std::chrono::duration<double>(now).count(), model, from_backend, to_backend,
                        reason, message});
-    ++counts_[from_backend];
+    ++counts_[from_backend][model];
   }
   log(LogLevel::kWarning,
       fmt::format("{}: falling back from {} to {} ({}): {}", model, from_backend, to_backend,
@@ -89,10 +89,14 @@ std::vector<FallbackEvent> FallbackLog::events() const {
   return {events_.begin(), events_.end()};
 }
 
-int64_t FallbackLog::count(const std::string& from_backend) const {
+int64_t FallbackLog::count(const std::string& from_backend,
+                           const std::optional<std::string>& model) const {
   const std::lock_guard lock(mutex_);
-  const auto found = counts_.find(from_backend);
-  return found == counts_.end() ? 0 : found->second;
+  int64_t count = 0;
+  if (const auto found = counts_.find(from_backend); found != counts_.end())
+    for (const auto& [name, of_model] : found->second)
+      if (!model || *model == name) count += of_model;
+  return count;
 }
 
 }  // namespace manager

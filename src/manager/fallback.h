@@ -7,6 +7,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,14 +32,16 @@ class MM_ORCH_EXPORT FallbackLog {
               const std::string& to_backend, FallbackReason reason, const std::string& message);
 
   std::vector<FallbackEvent> events() const;  // the last kMostEvents, oldest first
-  int64_t count(const std::string& from_backend) const;
+  /// @param model  not set: of all models together.
+  int64_t count(const std::string& from_backend,
+                const std::optional<std::string>& model = {}) const;
 
   static constexpr size_t kMostEvents = 1000;
 
  private:
   mutable std::mutex mutex_;
   std::deque<FallbackEvent> events_;
-  std::map<std::string, int64_t> counts_;
+  std::map<std::string, std::map<std::string, int64_t>> counts_;  // backend → model
 };
 
 }  // namespace mm_orch::manager

@@ -26,6 +26,11 @@ void LatencySketch::add(double seconds) {
   ++count_;
 }
 
+void LatencySketch::add(const LatencySketch& other) {
+  for (size_t i = 0; i < buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
+  count_ += other.count_;
+}
+
 double LatencySketch::quantile(double q) const {
   if (count_ == 0) return std::numeric_limits<double>::quiet_NaN();
   // Nearest rank: of few values, the 95th percentile is the largest, not one below the mean.

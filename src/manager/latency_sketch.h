@@ -17,6 +17,7 @@ class MM_ORCH_EXPORT LatencySketch {
 
   LatencySketch();
   void add(double seconds);
+  void add(const LatencySketch& other);
   /// @param q  in [0, 1]. @return NaN if nothing was added.
   double quantile(double q) const;
   int64_t count() const { return count_; }

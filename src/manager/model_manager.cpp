@@ -17,6 +17,9 @@
 #include "manager/model_cache.h"
 #include "manager/performance_monitor.h"
 #include "manager/scoring.h"
+#include "manager/statistics_log.h"
+#include "manager/usage_stats.h"
+#include "mm_orch/log.h"
 #include "text/chat_template.h"
 
 namespace mm_orch {
@@ -82,6 +85,7 @@ class ModelManager::Implementation {
   ModelCache::Lease require(const std::string& name) {
     auto model = cache.find(name);
     if (!model) refuse_unloaded(name);
+    usage.used(name);
     return model;
   }
 
@@ -117,18 +121,22 @@ class ModelManager::Implementation {
     });
     sessions.finished();
     const double latency_s = seconds_since(start);
-    int64_t new_tokens = 0;
+    int64_t prompt_tokens = 0, new_tokens = 0;
     for (auto& result : results) {
+      prompt_tokens += static_cast<int64_t>(result.prompt_tokens.size());
       result.latency_s = latency_s;
       result.time_to_first_token_s += before_s;
       new_tokens += static_cast<int64_t>(result.new_tokens.size());
     }
     // A call that moved says nothing about the speed of either backend.
     if (!sessions.moved())
-      performance.record(sessions.backend_name(), latency_s, results[0].time_to_first_token_s,
-                         new_tokens);
+      performance.record(sessions.backend_name(), assets.name, latency_s,
+                         results[0].time_to_first_token_s, new_tokens);
+    usage.generated(assets.name, prompt_tokens, new_tokens);
     for (size_t i = 0; i < prompts.size(); ++i)
       recent.add({assets.name, prompts[i], static_cast<int64_t>(results[i].new_tokens.size())});
+    if (statistics_log.is_due(config.statistics.log_interval_seconds))
+      log(LogLevel::kInfo, manager::statistics_line(all_stats()));
     return results;
   }
 
@@ -152,10 +160,17 @@ class ModelManager::Implementation {
     }
   }
 
-  PerformanceStats stats(const std::string& name) const {
-    auto stats = performance.stats(name);
-    stats.fallback_count = fallbacks.count(name);
+  PerformanceStats stats(const std::string& name,
+                         const std::optional<std::string>& model = {}) const {
+    auto stats = performance.stats(name, model);
+    stats.fallback_count = fallbacks.count(name, model);
     return stats;
+  }
+
+  std::map<std::string, PerformanceStats> all_stats() const {
+    std::map<std::string, PerformanceStats> all;
+    for (const auto& name : performance.backends()) all[name] = stats(name);
+    return all;
   }
 
   const std::optional<std::string> backend;
@@ -163,6 +178,8 @@ class ModelManager::Implementation {
   const config::Config config;
   manager::FallbackLog fallbacks;
   manager::PerformanceMonitor performance;
+  manager::UsageStats usage;
+  manager::StatisticsLog statistics_log;
   manager::RecentPrompts recent{config.statistics.keep_prompts};
   manager::ModelLoader loader{config, fallbacks};
   ModelCache cache;
@@ -189,9 +206,12 @@ void ModelManager::load_model(const std::string& name, const std::string& source
       manager::choose_backend(name, options.backend_override, self.config, self.backend);
   asked.device =
       manager::choose_device(asked.backend, options.device, self.config, self.default_device);
+  bool loads = false;
   self.cache.load_once(name, asked, [&](const ModelCache::MakeRoom& make_room) {
+    loads = true;
     return naming(name, [&] { return self.loader.load(name, asked, make_room); });
   });
+  if (loads) self.usage.loaded(name);
 }
 
 std::string ModelManager::generate(const std::string& name, const std::string& prompt,
@@ -316,15 +336,20 @@ ModelInformation ModelManager::get_model_info(const std::string& name) const {
 }
 
 std::map<std::string, PerformanceStats> ModelManager::get_performance_stats() const {
-  std::map<std::string, PerformanceStats> all;
-  for (const auto& name : implementation_->performance.backends())
-    all[name] = implementation_->stats(name);
-  return all;
+  return implementation_->all_stats();
 }
 
-PerformanceStats ModelManager::get_performance_stats(const std::string& backend) const {
+PerformanceStats ModelManager::get_performance_stats(
+    const std::string& backend, const std::optional<std::string>& model) const {
   config::check_backend_name(backend, "backend", ErrorCode::kInvalidInput);
-  return implementation_->stats(backend);
+  return implementation_->stats(backend, model);
+}
+
+std::map<std::string, ModelUsage> ModelManager::get_usage_stats() const {
+  auto all = implementation_->usage.all();
+  for (auto& [name, usage] : all)
+    if (!is_loaded(name)) usage.loaded_since_s.reset();
+  return all;
 }
 
 BackendComparison ModelManager::compare_backends(const std::string& first,

@@ -4,22 +4,35 @@
 
 namespace mm_orch::manager {
 
-void PerformanceMonitor::record(const std::string& backend, double latency_s,
-                                double time_to_first_token_s, int64_t new_tokens) {
+void PerformanceMonitor::Figures::add(const Figures& other) {
+  latencies.add(other.latencies);
+  latency_sum_s += other.latency_sum_s;
+  first_token_sum_s += other.first_token_sum_s;
+  new_tokens += other.new_tokens;
+}
+
+void PerformanceMonitor::record(const std::string& backend, const std::string& model,
+                                double latency_s, double time_to_first_token_s,
+                                int64_t new_tokens) {
   const std::lock_guard lock(mutex_);
-  auto& figures = figures_[backend];
+  auto& figures = figures_[backend][model];
   figures.latencies.add(latency_s);
   figures.latency_sum_s += latency_s;
   figures.first_token_sum_s += time_to_first_token_s;
   figures.new_tokens += new_tokens;
 }
 
-PerformanceStats PerformanceMonitor::stats(const std::string& backend) const {
+PerformanceStats PerformanceMonitor::stats(const std::string& backend,
+                                           const std::optional<std::string>& model) const {
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-  const std::lock_guard lock(mutex_);
-  const auto found = figures_.find(backend);
-  if (found == figures_.end()) return {kNan, kNan, kNan, kNan, kNan, kNan, 0, 0};
-  const auto& figures = found->second;
+  Figures figures;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = figures_.find(backend); found != figures_.end())
+      for (const auto& [name, of_model] : found->second)
+        if (!model || *model == name) figures.add(of_model);
+  }
+  if (figures.latencies.count() == 0) return {kNan, kNan, kNan, kNan, kNan, kNan, 0, 0};
   const auto count = static_cast<double>(figures.latencies.count());
   PerformanceStats stats;
   stats.avg_latency_s = figures.latency_sum_s / count;

@@ -475,3 +475,33 @@ def test_byte_budget_refuses_what_is_larger_and_keeps_the_rest(tiny_model, tmp_p
         ModelManager(max_cached_bytes=size - 1).load_model(tiny_model)
     with pytest.raises(exceptions.ConfigurationError, match="max_cached_bytes: found 0"):
         ModelManager(max_cached_bytes=0)
+
+
+def test_usage_and_statistics_of_each_model(tiny_model, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    manager = ModelManager()
+    for name in (tiny_model, other):
+        manager.load_model(name)
+    start = time.time()
+    options = dict(max_new_tokens=4, eos_token_id=[])
+    manager.generate(tiny_model, "Hello", **options)
+    manager.generate(other, ["a", "bc"], **options)
+    manager.generate(other, "def", **options)
+    manager.unload_model(tiny_model)
+
+    usage = manager.get_usage_stats()
+    assert list(usage) == sorted([tiny_model, str(other)])
+    assert usage[str(other)]["generations"] == 2
+    assert usage[str(other)]["prompt_tokens"] == 1 + 2 + 3
+    assert usage[str(other)]["new_tokens"] == 3 * 4
+    assert usage[tiny_model]["loads"] == 1
+    assert usage[tiny_model]["loaded_since"] is None
+    assert usage[str(other)]["loaded_since"] <= start <= usage[str(other)]["last_used"]
+
+    assert manager.get_performance_stats("pytorch")["sample_count"] == 3
+    assert manager.get_performance_stats("pytorch", model=other)["sample_count"] == 2
+    assert manager.get_performance_stats("pytorch", model=tiny_model)["sample_count"] == 1
+    assert np.isnan(manager.get_performance_stats("pytorch", model="absent")["avg_latency"])
+    with pytest.raises(TypeError, match="needs a backend"):
+        manager.get_performance_stats(model=other)

@@ -278,17 +278,38 @@ class ModelManager:
     @overload
     def get_performance_stats(self) -> dict[str, dict[str, Any]]: ...
     @overload
-    def get_performance_stats(self, backend: str) -> dict[str, Any]: ...
-    def get_performance_stats(self, backend: str | None = None) -> dict[str, Any]:
+    def get_performance_stats(
+        self, backend: str, *, model: StrPath | None = None
+    ) -> dict[str, Any]: ...
+    def get_performance_stats(
+        self, backend: str | None = None, *, model: StrPath | None = None
+    ) -> dict[str, Any]:
         """Figures of one backend, or of all that have run, keyed by backend.
+
+        Args:
+            backend: "pytorch" or "openvino"; None: all that have run.
+            model: of this model alone, on the backend that is named; None: of all models together.
 
         Keys: avg_latency, p50_latency, p95_latency, p99_latency and time_to_first_token (seconds),
         avg_throughput (new tokens per second), sample_count (generations), fallback_count. The
-        figures of a backend that has not run are NaN, its sample_count is 0.
+        figures of a backend that has not run are NaN, its sample_count is 0. Quantiles are within
+        1%.
         """
-        if backend is None:
-            return self._core.get_all_performance_stats()
-        return self._core.get_performance_stats(backend)
+        if backend is not None:
+            name = None if model is None else os.fspath(model)
+            return self._core.get_performance_stats(backend, name)
+        if model is not None:
+            raise TypeError("get_performance_stats(model=...) needs a backend, too")
+        return self._core.get_all_performance_stats()
+
+    def get_usage_stats(self) -> dict[str, dict[str, Any]]:
+        """How much each model was used since the manager was made, keyed by model.
+
+        Keys: loads, generations (calls of generate that gave an answer, a batch being one),
+        prompt_tokens, new_tokens, last_used (Unix time of the last call that needed the model),
+        loaded_since (Unix time; None if it is not in memory now).
+        """
+        return self._core.get_usage_stats()
 
     def compare_backends(self, first: str, second: str) -> dict[str, Any]:
         """Runs the last prompts of the model used last on both backends, and compares.
