@@ -211,6 +211,24 @@ class MM_ORCH_EXPORT ModelManager {
   std::string apply_chat_template(const std::string& name, const std::vector<ChatMessage>& messages,
                                   bool add_generation_prompt = true);
 
+  /// From now on `name` stands for `path` in this manager: a folder with config.json or a .gguf
+  /// file, a .gguf file, or an .xml file. It then works wherever a name does, and its exports lie
+  /// under `<cache_dir>/<name>`. A name that was registered before moves; a model that is loaded
+  /// under it stays until load_model is called again.
+  /// @throws InvalidInputError   `name` is not of the form [\w.-]+(/[\w.-]+)?
+  /// @throws ModelNotFoundError  nothing is at `path`, or no model.
+  void register_model(const std::string& name, const std::string& path);
+
+  /// Reads the configuration again and puts it in force, all or nothing: after an error the old one
+  /// stays. Not set: from the file that was given last. A file that is gone means the defaults
+  /// (PyTorch) and one warning. Models that are loaded keep what they were loaded with; load_model
+  /// loads them anew if the settings of their backend have changed.
+  /// @throws ConfigurationError  naming file, line, key, what was found and what is allowed.
+  /// @throws InvalidInputError   no path is given and none was before.
+  void reload_config(const std::optional<std::string>& config_path = {});
+  /// The same with the configuration itself, as config_text.
+  void replace_config(const std::string& config_text);
+
   /// Exports a model to OpenVINO IR; loads no backend but openvino.
   ExportResult export_model(const std::string& name, const ExportModelOptions& options = {});
 
@@ -246,5 +264,14 @@ class MM_ORCH_EXPORT ModelManager {
   class Implementation;
   std::unique_ptr<Implementation> implementation_;
 };
+
+/// The manager of the process, made at the first call with the options' defaults. Thread-safe.
+MM_ORCH_EXPORT std::shared_ptr<ModelManager> get_model_manager();
+
+/// Puts a new manager in its place and unloads what the old one holds, all or nothing: after an
+/// error the old one stays. Thread-safe; who still has the old one can go on with it.
+/// @throws ConfigurationError  see ModelManager.
+MM_ORCH_EXPORT std::shared_ptr<ModelManager> configure_model_manager(
+    const ModelManagerOptions& options);
 
 }  // namespace mm_orch

@@ -277,6 +277,24 @@ void bind_manager(nb::module_& module) {
           nb::arg("name"), nb::arg("tokens"), nb::arg("skip_special_tokens"))
       .def("apply_chat_template", &apply_chat_template, nb::arg("name"), nb::arg("messages"),
            nb::arg("add_generation_prompt"))
+      .def(
+          "register_model",
+          [](Manager& self, const std::string& name, const std::string& path) {
+            Call().run([&] { self->register_model(name, path); });
+          },
+          nb::arg("name"), nb::arg("path"))
+      .def(
+          "reload_config",
+          [](Manager& self, const std::optional<std::string>& config_path) {
+            Call().run([&] { self->reload_config(config_path); });
+          },
+          nb::arg("config_path").none())
+      .def(
+          "replace_config",
+          [](Manager& self, const std::string& config_text) {
+            Call().run([&] { self->replace_config(config_text); });
+          },
+          nb::arg("config_text"))
       .def("export_model", &export_model, nb::arg("name"), nb::arg("precision"),
            nb::arg("output").none(), nb::arg("progress").none())
       .def(

@@ -16,6 +16,7 @@ namespace mm_orch::config {
 struct CircuitBreakerConfig {
   int failures = 3;  // in a row; 0: never
   int retry_after_seconds = 30;
+  bool operator==(const CircuitBreakerConfig&) const = default;
 };
 
 struct OpenVinoConfig {
@@ -28,12 +29,14 @@ struct OpenVinoConfig {
   std::string inference_precision;  // "f32", "bf16", "f16"; empty: the model's own
   CircuitBreakerConfig circuit_breaker;
   std::map<std::string, std::string> properties;  // passed to OpenVINO as they are
+  bool operator==(const OpenVinoConfig&) const = default;
 };
 
 struct PyTorchConfig {
   std::optional<std::string> device;
   int num_threads = 0;
   std::string inference_precision;
+  bool operator==(const PyTorchConfig&) const = default;
 };
 
 struct StatisticsConfig {

@@ -21,22 +21,22 @@ std::optional<fs::path> existing_in(const fs::path& folder, const std::string& s
 
 }  // namespace
 
-std::string artifact_stem(const std::string& name) {
-  return fs::path(weights::export_name(name)).filename().string();
+std::string artifact_stem(const ModelReference& model) {
+  return fs::path(model.export_name).filename().string();
 }
 
-fs::path artifact_folder(const std::string& name, const std::string& cache_dir) {
-  if (!weights::is_path(name)) weights::check_name(name);
-  return fs::path(cache_dir) / weights::export_name(name);
+fs::path artifact_folder(const ModelReference& model, const std::string& cache_dir) {
+  return fs::path(cache_dir) / model.export_name;
 }
 
-fs::path artifact_file(const std::string& name, const std::string& cache_dir) {
-  const auto folder = artifact_folder(name, cache_dir);
-  const auto stem = artifact_stem(name);
+fs::path artifact_file(const ModelReference& model, const std::string& cache_dir) {
+  const auto& location = model.location;
   std::error_code ignored;
-  if (name.ends_with(".xml") && fs::is_regular_file(name, ignored)) return name;
-  if (weights::is_path(name))
-    if (const auto given = existing_in(name, stem)) return *given;
+  if (location.ends_with(".xml") && fs::is_regular_file(location, ignored)) return location;
+  if (weights::is_path(location))
+    if (const auto given = existing_in(location, weights::export_name(location))) return *given;
+  const auto folder = artifact_folder(model, cache_dir);
+  const auto stem = artifact_stem(model);
   return existing_in(folder, stem).value_or(folder / (stem + ".xml"));
 }
 

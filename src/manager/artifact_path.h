@@ -4,21 +4,21 @@
 #include <filesystem>
 #include <string>
 
+#include "manager/model_names.h"
 #include "mm_orch/export.h"
 
 namespace mm_orch::manager {
 
 /// `<cache_dir>/<name>`; for a model given by path, under its folder's name.
-/// @throws InvalidInputError  `name` is neither a path nor a valid name.
-MM_ORCH_EXPORT std::filesystem::path artifact_folder(const std::string& name,
+MM_ORCH_EXPORT std::filesystem::path artifact_folder(const ModelReference& model,
                                                      const std::string& cache_dir);
 
 /// The file's stem in that folder: "gpt2", of "openai-community/gpt2" too.
-MM_ORCH_EXPORT std::string artifact_stem(const std::string& name);
+MM_ORCH_EXPORT std::string artifact_stem(const ModelReference& model);
 
 /// The .xml to load: of a folder or file given by path (ours, or optimum's openvino_model.xml),
 /// else in the artifact folder. The file need not be there.
-MM_ORCH_EXPORT std::filesystem::path artifact_file(const std::string& name,
+MM_ORCH_EXPORT std::filesystem::path artifact_file(const ModelReference& model,
                                                    const std::string& cache_dir);
 
 }  // namespace mm_orch::manager

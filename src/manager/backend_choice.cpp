@@ -2,6 +2,14 @@
 
 namespace mm_orch::manager {
 
+bool Placement::operator==(const Placement& other) const {
+  if (backend != other.backend || device != other.device || model.location != other.model.location)
+    return false;
+  if (config == other.config) return true;
+  if (!config || !other.config || config->pytorch != other.config->pytorch) return false;
+  return backend == kPyTorch || config->openvino == other.config->openvino;
+}
+
 std::string choose_backend(const std::string& model,
                            const std::optional<std::string>& backend_override,
                            const config::Config& config,
@@ -20,7 +28,8 @@ std::string choose_device(const std::string& backend, const std::optional<std::s
   return configured.value_or(default_device);
 }
 
-backend::LoadOptions load_options(const Placement& placement, const config::Config& config) {
+backend::LoadOptions load_options(const Placement& placement) {
+  const auto& config = *placement.config;
   backend::LoadOptions options;
   options.device = placement.device;
   if (placement.backend == kOpenVino) {

@@ -41,12 +41,12 @@ const text::Tokenizer& ModelAssets::require_tokenizer() const {
   return *tokenizer;
 }
 
-std::shared_ptr<const weights::ModelSource> open_source(const std::string& name) {
-  return weights::open_model(weights::locate_model(name));
+std::shared_ptr<const weights::ModelSource> open_source(const ModelReference& model) {
+  return weights::open_model(weights::locate_model(model.location));
 }
 
-std::shared_ptr<const weights::ModelSource> open_local_source(const std::string& name) {
-  const auto path = weights::find_local_model(name);
+std::shared_ptr<const weights::ModelSource> open_local_source(const ModelReference& model) {
+  const auto path = weights::find_local_model(model.location);
   return path ? weights::open_model(*path) : nullptr;
 }
 

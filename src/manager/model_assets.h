@@ -9,6 +9,7 @@
 #include <string>
 
 #include "graph/graph.h"
+#include "manager/model_names.h"
 #include "mm_orch/export.h"
 #include "text/tokenizer.h"
 #include "weights/model_source.h"
@@ -31,10 +32,10 @@ struct ModelAssets {
 };
 
 /// The source of a model: found here, or downloaded.
-/// @throws ModelNotFoundError, FileValidationError, InvalidInputError (no valid name)
-std::shared_ptr<const weights::ModelSource> open_source(const std::string& name);
+/// @throws ModelNotFoundError, FileValidationError
+std::shared_ptr<const weights::ModelSource> open_source(const ModelReference& model);
 /// The same, but null where the model's weights are not on this machine.
-std::shared_ptr<const weights::ModelSource> open_local_source(const std::string& name);
+std::shared_ptr<const weights::ModelSource> open_local_source(const ModelReference& model);
 
 ModelAssets assets_of(const std::string& name, std::shared_ptr<const weights::ModelSource> source);
 /// Of an exported model that lies alone: from the config and tokenizer files beside it.

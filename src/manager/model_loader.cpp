@@ -47,30 +47,30 @@ auto typed(const std::string& what, Work&& work) {
   }
 }
 
-}  // namespace
-
-Placement ModelLoader::pytorch_placement() const {
-  return {kPyTorch, config_.pytorch.device.value_or("auto")};
+// Of the same model, under the same configuration.
+Placement on_pytorch(const Placement& asked) {
+  if (asked.backend == kPyTorch) return asked;
+  return {kPyTorch, asked.config->pytorch.device.value_or("auto"), asked.model, asked.config};
 }
+
+}  // namespace
 
 std::shared_ptr<backend::LoadedModel> ModelLoader::load_on_pytorch(
     const weights::ModelSource& source, const Placement& placement) {
   const auto graph = models::build_graph(source);
-  return backend::get_backend(kPyTorch).load(graph, load_options(placement, config_));
+  return backend::get_backend(kPyTorch).load(graph, load_options(placement));
 }
 
-std::shared_ptr<HostedModel> ModelLoader::load_pytorch(const std::string& name,
-                                                       const Placement& asked,
+std::shared_ptr<HostedModel> ModelLoader::load_pytorch(const Placement& asked,
                                                        const ModelCache::MakeRoom& make_room) {
   auto hosted = std::make_shared<HostedModel>();
   hosted->asked = asked;
-  hosted->assets = assets_of(name, open_source(name));
+  hosted->assets = assets_of(asked.model.name, open_source(asked.model));
   hosted->backend = kPyTorch;
   hosted->path = hosted->assets.path;
   backend::get_backend(kPyTorch);
   make_room();
-  const auto placement = asked.backend == kPyTorch ? asked : pytorch_placement();
-  hosted->model = load_on_pytorch(*hosted->assets.source, placement);
+  hosted->model = load_on_pytorch(*hosted->assets.source, on_pytorch(asked));
   warm_up(*hosted->model, *hosted);
   return hosted;
 }
@@ -79,22 +79,24 @@ std::shared_ptr<backend::LoadedModel> ModelLoader::compile(backend::Artifact& ar
                                                            const ModelAssets& assets,
                                                            Placement placement) {
   try {
-    return artifact.compile(assets.info, load_options(placement, config_));
+    return artifact.compile(assets.info, load_options(placement));
   } catch (const DeviceError& error) {
     const auto device = upper(placement.device);
-    if (!config_.openvino.enable_fallback || device == "CPU" || device.starts_with("AUTO")) throw;
+    if (!placement.config->openvino.enable_fallback || device == "CPU" ||
+        device.starts_with("AUTO"))
+      throw;
     fallbacks_.record(assets.name, kOpenVino, kOpenVino, FallbackReason::kDeviceNotAvailable,
                       fmt::format("{}; using CPU", error.what()));
   }
   placement.device = "CPU";
-  return artifact.compile(assets.info, load_options(placement, config_));
+  return artifact.compile(assets.info, load_options(placement));
 }
 
-std::shared_ptr<HostedModel> ModelLoader::load_openvino(const std::string& name,
-                                                        const Placement& asked,
+std::shared_ptr<HostedModel> ModelLoader::load_openvino(const Placement& asked,
                                                         const ModelCache::MakeRoom& make_room) {
   auto& openvino = backend::get_backend(kOpenVino);
-  auto opened = open_openvino_artifact(name, config_.openvino, openvino);
+  const auto& config = asked.config->openvino;
+  auto opened = open_openvino_artifact(asked.model, config, openvino);
   auto hosted = std::make_shared<HostedModel>();
   hosted->asked = asked;
   hosted->assets = std::move(opened.assets);
@@ -104,42 +106,43 @@ std::shared_ptr<HostedModel> ModelLoader::load_openvino(const std::string& name,
   make_room();
   hosted->model = compile(*opened.artifact, hosted->assets, asked);
   warm_up(*hosted->model, *hosted);
-  const auto& breaker = config_.openvino.circuit_breaker;
-  if (config_.openvino.enable_fallback && breaker.failures > 0)
+  const auto& breaker = config.circuit_breaker;
+  if (config.enable_fallback && breaker.failures > 0)
     hosted->breaker =
         std::make_unique<CircuitBreaker>(breaker.failures, breaker.retry_after_seconds);
   return hosted;
 }
 
-std::shared_ptr<HostedModel> ModelLoader::load(const std::string& name, const Placement& asked,
+std::shared_ptr<HostedModel> ModelLoader::load(const Placement& asked,
                                                const ModelCache::MakeRoom& make_room) {
   try {
-    return load_exactly(name, asked, make_room);
+    return load_exactly(asked, make_room);
   } catch (const MuAIError& error) {
-    if (asked.backend == kPyTorch || !config_.openvino.enable_fallback || !may_fall_back(error))
+    if (asked.backend == kPyTorch || !asked.config->openvino.enable_fallback ||
+        !may_fall_back(error))
       throw;
-    return fall_back(name, asked, make_room, error);
+    return fall_back(asked, make_room, error);
   }
 }
 
-std::shared_ptr<HostedModel> ModelLoader::load_exactly(const std::string& name,
-                                                       const Placement& asked,
+std::shared_ptr<HostedModel> ModelLoader::load_exactly(const Placement& asked,
                                                        const ModelCache::MakeRoom& make_room) {
-  return typed(fmt::format("Loading {}", name), [&] {
-    return asked.backend == kPyTorch ? load_pytorch(name, asked, make_room)
-                                     : load_openvino(name, asked, make_room);
+  return typed(fmt::format("Loading {}", asked.model.name), [&] {
+    return asked.backend == kPyTorch ? load_pytorch(asked, make_room)
+                                     : load_openvino(asked, make_room);
   });
 }
 
-std::shared_ptr<HostedModel> ModelLoader::fall_back(const std::string& name, const Placement& asked,
+std::shared_ptr<HostedModel> ModelLoader::fall_back(const Placement& asked,
                                                     const ModelCache::MakeRoom& make_room,
                                                     const MuAIError& error) {
   // A plain BackendError comes from an automatic export alone.
   const auto reason =
       error.code() == ErrorCode::kBackend ? FallbackReason::kModelNotExported : reason_of(error);
+  const auto& name = asked.model.name;
   std::shared_ptr<HostedModel> hosted;
   try {
-    hosted = typed(name, [&] { return load_pytorch(name, asked, make_room); });
+    hosted = typed(name, [&] { return load_pytorch(asked, make_room); });
   } catch (const MuAIError& second) {
     // Where no form of the model is there, that is the matter, not which backend was tried first.
     const bool no_model = second.code() == ErrorCode::kModelNotFound &&
@@ -156,12 +159,13 @@ std::shared_ptr<backend::LoadedModel> ModelLoader::stand_in(HostedModel& hosted)
   const auto& name = hosted.assets.name;
   return hosted.standby([&] {
     return typed(name, [&] {
-      const auto source = hosted.assets.source ? hosted.assets.source : open_source(name);
+      const auto source =
+          hosted.assets.source ? hosted.assets.source : open_source(hosted.asked.model);
       if (!hosted.fingerprint.empty() && source->fingerprint() != hosted.fingerprint)
         throw FileValidationError(
             fmt::format("{} holds other weights than those that {} was exported from",
                         source->path().string(), hosted.path.string()));
-      return load_on_pytorch(*source, pytorch_placement());
+      return load_on_pytorch(*source, on_pytorch(hosted.asked));
     });
   });
 }
@@ -169,7 +173,8 @@ std::shared_ptr<backend::LoadedModel> ModelLoader::stand_in(HostedModel& hosted)
 std::shared_ptr<backend::LoadedModel> ModelLoader::take_over(HostedModel& hosted,
                                                              const MuAIError& error,
                                                              const std::string& failed_backend) {
-  if (failed_backend == kPyTorch || !config_.openvino.enable_fallback || !may_fall_back(error))
+  if (failed_backend == kPyTorch || !hosted.asked.config->openvino.enable_fallback ||
+      !may_fall_back(error))
     rethrow_with(error, "");
   std::shared_ptr<backend::LoadedModel> model;
   try {

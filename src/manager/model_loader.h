@@ -1,4 +1,4 @@
-// From a name and a placement to a model in memory. Holds the fallback policy of the
+// From a placement to a model in memory. Holds the fallback policy of the
 // load: what OpenVINO cannot serve, PyTorch serves, and the event is recorded. Thread-safe.
 #pragma once
 
@@ -15,13 +15,11 @@ namespace mm_orch::manager {
 
 class ModelLoader {
  public:
-  ModelLoader(const config::Config& config, FallbackLog& fallbacks)
-      : config_(config), fallbacks_(fallbacks) {}
+  explicit ModelLoader(FallbackLog& fallbacks) : fallbacks_(fallbacks) {}
 
-  std::shared_ptr<HostedModel> load(const std::string& name, const Placement& asked,
-                                    const ModelCache::MakeRoom& make_room);
+  std::shared_ptr<HostedModel> load(const Placement& asked, const ModelCache::MakeRoom& make_room);
   /// The same on the backend that is asked for alone: what it cannot serve is the error.
-  std::shared_ptr<HostedModel> load_exactly(const std::string& name, const Placement& asked,
+  std::shared_ptr<HostedModel> load_exactly(const Placement& asked,
                                             const ModelCache::MakeRoom& make_room);
 
   /// The PyTorch model of the same weights; loaded at the first call, then kept.
@@ -34,20 +32,18 @@ class ModelLoader {
                                                   const std::string& failed_backend);
 
  private:
-  std::shared_ptr<HostedModel> load_pytorch(const std::string& name, const Placement& asked,
+  std::shared_ptr<HostedModel> load_pytorch(const Placement& asked,
                                             const ModelCache::MakeRoom& make_room);
-  std::shared_ptr<HostedModel> load_openvino(const std::string& name, const Placement& asked,
+  std::shared_ptr<HostedModel> load_openvino(const Placement& asked,
                                              const ModelCache::MakeRoom& make_room);
-  std::shared_ptr<HostedModel> fall_back(const std::string& name, const Placement& asked,
+  std::shared_ptr<HostedModel> fall_back(const Placement& asked,
                                          const ModelCache::MakeRoom& make_room,
                                          const MuAIError& error);
   std::shared_ptr<backend::LoadedModel> load_on_pytorch(const weights::ModelSource& source,
                                                         const Placement& placement);
   std::shared_ptr<backend::LoadedModel> compile(backend::Artifact& artifact,
                                                 const ModelAssets& assets, Placement placement);
-  Placement pytorch_placement() const;
 
-  const config::Config& config_;
   FallbackLog& fallbacks_;
 };
 

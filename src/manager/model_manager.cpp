@@ -6,10 +6,11 @@
 #include <fmt/ranges.h>
 
 #include <chrono>
+#include <mutex>
 #include <utility>
 
 #include "backend/plugin.h"
-#include "config/config.h"
+#include "config/live_config.h"
 #include "exporter/exporter.h"
 #include "manager/artifact_path.h"
 #include "manager/backend_comparison.h"
@@ -77,6 +78,7 @@ class ModelManager::Implementation {
   explicit Implementation(const ModelManagerOptions& options)
       : backend(checked(options).backend),
         default_device(options.default_device),
+        config_path(options.config_path),
         config(read_config(options)),
         cache({.models = options.max_cached_models,
                .residency_s = options.residency_s,
@@ -135,7 +137,7 @@ class ModelManager::Implementation {
     usage.generated(assets.name, prompt_tokens, new_tokens);
     for (size_t i = 0; i < prompts.size(); ++i)
       recent.add({assets.name, prompts[i], static_cast<int64_t>(results[i].new_tokens.size())});
-    if (statistics_log.is_due(config.statistics.log_interval_seconds))
+    if (statistics_log.is_due(config.get()->statistics.log_interval_seconds))
       log(LogLevel::kInfo, manager::statistics_line(all_stats()));
     return results;
   }
@@ -149,10 +151,12 @@ class ModelManager::Implementation {
   Served serve(const std::string& name, const std::string& asked) {
     if (auto cached = cache.find(name); cached && cached->backend == asked)
       return {std::move(cached), nullptr};
+    const auto now = config.get();
     const manager::Placement placement{
-        asked, manager::choose_device(asked, std::nullopt, config, default_device)};
+        asked, manager::choose_device(asked, std::nullopt, *now, default_device),
+        names.resolve(name), now};
     try {
-      return {std::nullopt, loader.load_exactly(name, placement, [] {})};
+      return {std::nullopt, loader.load_exactly(placement, [] {})};
     } catch (const MuAIError& error) {
       throw BackendError(
           fmt::format("Backend '{}' cannot serve '{}': {}", asked, name, error.what()),
@@ -167,6 +171,11 @@ class ModelManager::Implementation {
     return stats;
   }
 
+  void use(config::Config next) {
+    recent.keep(next.statistics.keep_prompts);
+    config.set(std::move(next));
+  }
+
   std::map<std::string, PerformanceStats> all_stats() const {
     std::map<std::string, PerformanceStats> all;
     for (const auto& name : performance.backends()) all[name] = stats(name);
@@ -175,13 +184,16 @@ class ModelManager::Implementation {
 
   const std::optional<std::string> backend;
   const std::string default_device;
-  const config::Config config;
+  std::mutex reload_mutex;
+  std::optional<std::string> config_path;  // under reload_mutex: where reload_config reads
+  config::LiveConfig config;
+  manager::ModelNames names;
   manager::FallbackLog fallbacks;
   manager::PerformanceMonitor performance;
   manager::UsageStats usage;
   manager::StatisticsLog statistics_log;
-  manager::RecentPrompts recent{config.statistics.keep_prompts};
-  manager::ModelLoader loader{config, fallbacks};
+  manager::RecentPrompts recent{config.get()->statistics.keep_prompts};
+  manager::ModelLoader loader{fallbacks};
   ModelCache cache;
 };
 
@@ -202,14 +214,16 @@ void ModelManager::load_model(const std::string& name, const std::string& source
   if (options.device)
     config::check_device_name(*options.device, "device", ErrorCode::kInvalidInput);
   manager::Placement asked;
+  asked.model = self.names.resolve(name);
+  asked.config = self.config.get();
   asked.backend =
-      manager::choose_backend(name, options.backend_override, self.config, self.backend);
+      manager::choose_backend(name, options.backend_override, *asked.config, self.backend);
   asked.device =
-      manager::choose_device(asked.backend, options.device, self.config, self.default_device);
+      manager::choose_device(asked.backend, options.device, *asked.config, self.default_device);
   bool loads = false;
   self.cache.load_once(name, asked, [&](const ModelCache::MakeRoom& make_room) {
     loads = true;
-    return naming(name, [&] { return self.loader.load(name, asked, make_room); });
+    return naming(name, [&] { return self.loader.load(asked, make_room); });
   });
   if (loads) self.usage.loaded(name);
 }
@@ -286,15 +300,39 @@ std::string ModelManager::apply_chat_template(const std::string& name,
                            add_generation_prompt);
 }
 
+void ModelManager::register_model(const std::string& name, const std::string& path) {
+  implementation_->names.add(name, path);
+}
+
+void ModelManager::reload_config(const std::optional<std::string>& config_path) {
+  auto& self = *implementation_;
+  const std::lock_guard lock(self.reload_mutex);
+  const auto path = config_path ? config_path : self.config_path;
+  if (!path)
+    throw InvalidInputError(
+        "There is no configuration file to read again: none was given to the manager; name one");
+  self.use(config::load_config_file(*path));
+  self.config_path = path;
+}
+
+void ModelManager::replace_config(const std::string& config_text) {
+  auto& self = *implementation_;
+  const std::lock_guard lock(self.reload_mutex);
+  self.use(config::parse_config(config_text, "backend_config"));
+  self.config_path.reset();
+}
+
 ExportResult ModelManager::export_model(const std::string& name,
                                         const ExportModelOptions& options) {
   const auto precision = backend::parse_precision(options.precision);
-  const auto folder = manager::artifact_folder(name, implementation_->config.openvino.cache_dir);
-  const auto source = manager::open_source(name);
+  const auto model = implementation_->names.resolve(name);
+  const auto folder =
+      manager::artifact_folder(model, implementation_->config.get()->openvino.cache_dir);
+  const auto source = manager::open_source(model);
   return exporter::export_model(
       *source, backend::get_backend(manager::kOpenVino),
       {.folder = options.output ? std::filesystem::path(*options.output) : folder,
-       .stem = manager::artifact_stem(name),
+       .stem = manager::artifact_stem(model),
        .precision = precision,
        .progress = options.progress});
 }

@@ -19,12 +19,13 @@ struct OpenedArtifact {
   ModelAssets assets;
 };
 
-/// Opens the exported model of `name`; with `auto_export` makes it (again) where it is missing or
+/// Opens the exported model of `model`; with `auto_export` makes it (again) where it is missing or
 /// was made of another source.
 /// @throws ModelNotFoundError   not exported: "Model file not found: ..." with the command to run.
 /// @throws FileValidationError  damaged, or made of another source than the one found now.
 /// @throws BackendError         the export failed.
-OpenedArtifact open_openvino_artifact(const std::string& name, const config::OpenVinoConfig& config,
+OpenedArtifact open_openvino_artifact(const ModelReference& model,
+                                      const config::OpenVinoConfig& config,
                                       backend::Backend& openvino);
 
 }  // namespace mm_orch::manager

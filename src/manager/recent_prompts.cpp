@@ -4,9 +4,16 @@
 
 namespace mm_orch::manager {
 
-void RecentPrompts::add(RecentPrompt prompt) {
-  if (!keep_ || prompt.tokens.size() > kMostTokens || prompt.new_tokens < 1) return;
+void RecentPrompts::keep(bool keep) {
   const std::lock_guard lock(mutex_);
+  keep_ = keep;
+  if (!keep) prompts_.clear();
+}
+
+void RecentPrompts::add(RecentPrompt prompt) {
+  if (prompt.tokens.size() > kMostTokens || prompt.new_tokens < 1) return;
+  const std::lock_guard lock(mutex_);
+  if (!keep_) return;
   prompts_.push_front(std::move(prompt));
   if (prompts_.size() > kMost) prompts_.pop_back();
 }

@@ -25,13 +25,16 @@ class MM_ORCH_EXPORT RecentPrompts {
 
   explicit RecentPrompts(bool keep) : keep_(keep) {}
 
+  /// False forgets those that are kept, too.
+  void keep(bool keep);
+
   void add(RecentPrompt prompt);
   /// Those of the model that was used last, newest first; empty if none is kept.
   std::vector<RecentPrompt> of_last_model() const;
 
  private:
-  const bool keep_;
   mutable std::mutex mutex_;
+  bool keep_;
   std::deque<RecentPrompt> prompts_;  // newest first
 };
 

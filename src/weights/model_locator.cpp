@@ -75,10 +75,6 @@ bool holds_gguf(const fs::path& folder) {
   return false;
 }
 
-bool is_model_folder(const fs::path& folder) {
-  return is_there(folder / "config.json") || holds_gguf(folder);
-}
-
 // The cache may hold a configuration or tokenizer alone.
 bool has_weights(const fs::path& folder) {
   for (const char* file : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
@@ -133,17 +129,6 @@ std::optional<fs::path> cached_snapshot(const std::string& name,
       {.model = name});
 }
 
-fs::path locate_path(const std::string& name) {
-  const auto path = expand_home(name);
-  if (!is_there(path))
-    throw ModelNotFoundError(
-        fmt::format("There is no {}; give a folder with config.json, a .gguf file or the name of "
-                    "a model",
-                    path.string()),
-        {.model = name, .path = path.string()});
-  return path;
-}
-
 fs::path download(const std::string& name, const std::vector<std::string>& looked_at) {
   if (is_offline())
     fail_not_found(name, looked_at,
@@ -190,6 +175,21 @@ fs::path hub_cache() {
 void set_downloader(Downloader downloader) {
   const std::lock_guard lock(downloader_mutex);
   current_downloader() = std::move(downloader);
+}
+
+bool is_model_folder(const fs::path& folder) {
+  return is_there(folder / "config.json") || holds_gguf(folder);
+}
+
+fs::path locate_path(const std::string& name) {
+  const auto path = expand_home(name);
+  if (!is_there(path))
+    throw ModelNotFoundError(
+        fmt::format("There is no {}; give a folder with config.json, a .gguf file or the name of "
+                    "a model",
+                    path.string()),
+        {.model = name, .path = path.string()});
+  return path;
 }
 
 bool is_path(const std::string& name) {

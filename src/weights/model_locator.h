@@ -25,6 +25,13 @@ MM_ORCH_EXPORT std::string export_name(const std::string& name);
 /// The folder of the Hugging Face cache, by the environment as huggingface_hub reads it.
 MM_ORCH_EXPORT std::filesystem::path hub_cache();
 
+/// True if a model's files lie in the folder: config.json, or a .gguf file.
+MM_ORCH_EXPORT bool is_model_folder(const std::filesystem::path& folder);
+
+/// The path with a leading "~" replaced.
+/// @throws ModelNotFoundError  nothing is there.
+MM_ORCH_EXPORT std::filesystem::path locate_path(const std::string& path);
+
 /// Finds a model: path, then `models/<name>`, then the Hugging Face cache (HF_HUB_CACHE, HF_HOME,
 /// ~/.cache/huggingface; snapshot layout; "gpt2" also as "openai-community/gpt2" and back), then a
 /// download unless HF_HUB_OFFLINE is set.

@@ -49,22 +49,47 @@ TEST(BackendChoice, DeviceOfTheCallThenTheSectionThenTheDefault) {
 }
 
 TEST(BackendChoice, OptionsComeFromTheBackendsSection) {
-  config::Config config;
+  const auto shared = std::make_shared<config::Config>();
+  auto& config = *shared;
   config.openvino.num_threads = 2;
   config.openvino.num_streams = 3;
   config.openvino.inference_precision = "bf16";
   config.openvino.properties["A"] = "B";
   config.pytorch.num_threads = 4;
-  const auto openvino = load_options({kOpenVino, "CPU"}, config);
+  const auto openvino = load_options({kOpenVino, "CPU", {}, shared});
   EXPECT_EQ(openvino.device, "CPU");
   EXPECT_EQ(openvino.num_threads, 2);
   EXPECT_EQ(openvino.num_streams, 3);
   EXPECT_EQ(openvino.inference_precision, "bf16");
   EXPECT_EQ(openvino.properties.at("A"), "B");
-  const auto pytorch = load_options({kPyTorch, "cpu"}, config);
+  const auto pytorch = load_options({kPyTorch, "cpu", {}, shared});
   EXPECT_EQ(pytorch.num_threads, 4);
   EXPECT_EQ(pytorch.inference_precision, "");
   EXPECT_TRUE(pytorch.properties.empty());
+}
+
+TEST(Placement, IsTheSameWhileItsBackendsSettingsAre) {
+  const auto with = [](const char* text) {
+    return std::make_shared<const config::Config>(config::parse_config(text, "test"));
+  };
+  const ModelReference model{"m", "m", "m"};
+  const Placement openvino{kOpenVino, "CPU", model, with("openvino: {num_threads: 2}")};
+  auto other = openvino;
+  EXPECT_EQ(openvino, other);
+  other.config =
+      with("{openvino: {num_threads: 2}, default: openvino, model_overrides: {a: pytorch}}");
+  EXPECT_EQ(openvino, other);
+  other.config = with("openvino: {num_threads: 3}");
+  EXPECT_NE(openvino, other);
+  other.config = with("{openvino: {num_threads: 2}, pytorch: {num_threads: 3}}");
+  EXPECT_NE(openvino, other);  // of the stand-in
+
+  Placement pytorch{kPyTorch, "cpu", model, with("openvino: {num_threads: 2}")};
+  other = pytorch;
+  other.config = with("openvino: {num_threads: 3}");
+  EXPECT_EQ(pytorch, other);
+  other.model.location = "/elsewhere";
+  EXPECT_NE(pytorch, other);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Unpack, overload
 
@@ -205,6 +206,44 @@ class ModelManager:
             pairs.append((message["role"], message["content"]))
         return self._core.apply_chat_template(os.fspath(name), pairs, add_generation_prompt)
 
+    def register_model(self, name: str, path: StrPath) -> None:
+        """From now on the name stands for the path in this manager.
+
+        It works wherever a name does, and its exports lie under ``<cache_dir>/<name>``. A name that
+        was registered before moves; a model that is loaded under it stays until `load_model` is
+        called again.
+
+        Args:
+            name: letters, digits, "_", "-" and ".", with at most one "/" and no "..".
+            path: a folder with config.json or a .gguf file, a .gguf file, or an .xml file.
+
+        Raises:
+            InvalidInputError: the name is malformed.
+            ModelNotFoundError: nothing is at the path, or no model.
+        """
+        self._core.register_model(name, os.fspath(path))
+
+    def reload_config(self, backend_config: StrPath | Mapping[str, Any] | None = None) -> None:
+        """Reads the configuration again and puts it in force, all or nothing.
+
+        After an error the old one stays. A file that is gone means the defaults (PyTorch) and one
+        warning. Models that are loaded keep what they were loaded with; `load_model` loads them
+        anew if the settings of their backend have changed.
+
+        Args:
+            backend_config: a path or the configuration itself, as for the constructor. None: the
+                file that was given last.
+
+        Raises:
+            ConfigurationError: naming file, line, key, what was found and what is allowed.
+            InvalidInputError: None is given, and there is no file to read again.
+        """
+        if isinstance(backend_config, Mapping):
+            self._core.replace_config(_config_text(backend_config))
+        else:
+            path = None if backend_config is None else os.fspath(backend_config)
+            self._core.reload_config(path)
+
     def export_model(
         self,
         name: StrPath,
@@ -336,6 +375,43 @@ class ModelManager:
         codes, "model_not_exported"), message.
         """
         return self._core.get_fallback_events()
+
+
+_process_lock = threading.Lock()
+_process_manager: ModelManager | None = None
+
+
+def get_model_manager() -> ModelManager:
+    """The manager of the process, made at the first call with the constructor's defaults.
+
+    Thread-safe.
+    """
+    global _process_manager
+    with _process_lock:
+        if _process_manager is None:
+            _process_manager = ModelManager()
+        return _process_manager
+
+
+def configure_model_manager(**options: Any) -> ModelManager:
+    """Puts a new manager in the place of the process's, and unloads what the old one holds.
+
+    All or nothing: after an error the old one stays. Thread-safe; who still has the old one can go
+    on with it.
+
+    Args:
+        **options: of ModelManager.
+
+    Raises:
+        ConfigurationError: see ModelManager.
+    """
+    global _process_manager
+    manager = ModelManager(**options)
+    with _process_lock:
+        old, _process_manager = _process_manager, manager
+    if old is not None:
+        old.unload_all()
+    return manager
 
 
 def _config_text(config: Mapping[str, Any]) -> str:
