@@ -8,7 +8,11 @@ import inspect
 
 from mm_orch import exceptions
 from mm_orch.runtime.generation_options import GenerationOptions
-from mm_orch.runtime.model_manager import ModelManager
+from mm_orch.runtime.model_manager import (
+    ModelManager,
+    configure_model_manager,
+    get_model_manager,
+)
 
 HEADER = """# API reference
 
@@ -23,7 +27,7 @@ def section(title: str, documented: object) -> str:
 
 
 def signature(name: str, function: object) -> str:
-    parameters = list(inspect.signature(function).parameters.values())[1:]
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
     words = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters]
     return f"## `{name}({', '.join(words)})`"
 
@@ -35,6 +39,8 @@ def main() -> None:
             parts.append(section(signature("ModelManager", member), member))
         elif not name.startswith("_") and inspect.isfunction(member):
             parts.append(section(signature(name, member), member))
+    for function in (get_model_manager, configure_model_manager):
+        parts.append(section(signature(function.__name__, function), function))
     source = inspect.getsource(GenerationOptions)
     parts.append(f"## Options of `generate`\n\n```python\n{source}```\n")
     parts.append("## Errors (`mm_orch.exceptions`)\n")

@@ -8,7 +8,11 @@
 
 from mm_orch import _hooks, exceptions
 from mm_orch._core import CancelToken, ExportResult, GenerationResult, ScoreResult, __version__
-from mm_orch.runtime.model_manager import ModelManager
+from mm_orch.runtime.model_manager import (
+    ModelManager,
+    configure_model_manager,
+    get_model_manager,
+)
 
 _hooks.install()
 
@@ -19,5 +23,7 @@ __all__ = [
     "ModelManager",
     "ScoreResult",
     "__version__",
+    "configure_model_manager",
     "exceptions",
+    "get_model_manager",
 ]

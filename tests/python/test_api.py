@@ -21,6 +21,8 @@ ERRORS = [c for _, c in inspect.getmembers(exceptions, inspect.isclass)]
 
 def test_module_names_are_the_same_class():
     assert model_manager.ModelManager is mm_orch.ModelManager
+    assert model_manager.get_model_manager is mm_orch.get_model_manager
+    assert model_manager.configure_model_manager is mm_orch.configure_model_manager
     assert {getattr(backend_exceptions, c.__name__) for c in ERRORS} == set(ERRORS)
 
 
