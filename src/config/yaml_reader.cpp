@@ -8,6 +8,7 @@
 #include <numeric>
 #include <set>
 
+#include "config/variables.h"
 #include "mm_orch/errors.h"
 
 namespace mm_orch::config {
@@ -15,12 +16,21 @@ namespace {
 
 constexpr size_t kMostShown = 60;  // characters of a wrong value in a message
 
+std::string quoted(const std::string& text) {
+  return fmt::format("'{}'", text.size() > kMostShown ? text.substr(0, kMostShown) + "..." : text);
+}
+
 std::string shown(const YAML::Node& node) {
   if (node.IsMap()) return "a mapping";
   if (node.IsSequence()) return "a list";
   if (node.IsNull()) return "nothing";
-  const auto& text = node.Scalar();
-  return fmt::format("'{}'", text.size() > kMostShown ? text.substr(0, kMostShown) + "..." : text);
+  return quoted(node.Scalar());
+}
+
+// With what its variables gave.
+std::string shown(const YAML::Node& node, const std::string& expanded) {
+  if (expanded == node.Scalar()) return shown(node);
+  return fmt::format("{} (from {})", quoted(expanded), quoted(node.Scalar()));
 }
 
 [[noreturn]] void fail_at(const std::string& origin, const YAML::Mark& mark, const std::string& key,
@@ -74,7 +84,11 @@ MapReader MapReader::document(std::string_view text, const std::string& origin) 
             fmt::format("the configuration has {} bytes, at most {} are allowed", text.size(),
                         kMostBytes));
   try {
-    return MapReader(YAML::Load(std::string(text)), origin, "");
+    const auto documents = YAML::LoadAll(std::string(text));
+    if (documents.size() > 1)
+      fail_at(origin, documents[1].Mark(), "",
+              fmt::format("found {} YAML documents, one is allowed", documents.size()));
+    return MapReader(documents.empty() ? YAML::Node() : documents[0], origin, "");
   } catch (const YAML::Exception& error) {
     fail_at(origin, error.mark, "", "not valid YAML: " + error.msg);
   }
@@ -126,15 +140,22 @@ MapReader MapReader::map(const std::string& key) const {
 std::string MapReader::scalar(const std::string& key, const YAML::Node& node,
                               const char* expected) const {
   if (!node.IsScalar()) fail(key, fmt::format("found {}, {} is allowed", shown(node), expected));
-  return node.Scalar();
+  return expanded(key, node);
+}
+
+std::string MapReader::expanded(const std::string& key, const YAML::Node& node) const {
+  auto [text, problem] = expand_variables(node.Scalar());
+  if (!problem.empty()) fail(key, problem);
+  return text;
 }
 
 void MapReader::read(const std::string& key, bool& value) const {
   const auto node = find(key);
   if (!node.IsDefined()) return;
-  const bool quoted = node.Tag() == "!";
-  if (quoted || !YAML::convert<bool>::decode(node, value))
-    fail(key, fmt::format("found {}, true or false is allowed", shown(node)));
+  const auto text = scalar(key, node, "true or false");
+  const bool is_text = node.Tag() == "!" && text == node.Scalar();
+  if (is_text || !YAML::convert<bool>::decode(YAML::Node(text), value))
+    fail(key, fmt::format("found {}, true or false is allowed", shown(node, text)));
 }
 
 void MapReader::read(const std::string& key, int& value, int least, int most) const {
@@ -145,7 +166,7 @@ void MapReader::read(const std::string& key, int& value, int least, int most) co
   int number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || number < least || number > most)
-    fail(key, fmt::format("found {}, {} is allowed", shown(node), expected));
+    fail(key, fmt::format("found {}, {} is allowed", shown(node, text), expected));
   value = number;
 }
 
@@ -162,7 +183,7 @@ void MapReader::read_one_of(const std::string& key, std::string& value,
   const auto text = scalar(key, node, expected.c_str());
   if (std::find(allowed.begin(), allowed.end(), text) == allowed.end()) {
     const auto near = nearest(text, allowed);
-    fail(key, fmt::format("found {}, allowed are {}{}", shown(node), fmt::join(allowed, ", "),
+    fail(key, fmt::format("found {}, allowed are {}{}", shown(node, text), fmt::join(allowed, ", "),
                           near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
   }
   value = text;
@@ -179,7 +200,7 @@ void MapReader::each(
                           shown(entry.second)));
     if (!seen.insert(entry.first.Scalar()).second)
       fail(entry.first.Scalar(), "the key stands here a second time");
-    use(entry.first.Scalar(), entry.second.Scalar());
+    use(entry.first.Scalar(), expanded(entry.first.Scalar(), entry.second));
   }
 }
 

@@ -30,7 +30,7 @@ class MapReader {
   bool has(const std::string& key) const;
   MapReader map(const std::string& key) const;
 
-  // Each leaves `value` as it is if the key is not there.
+  // Each leaves `value` as it is if the key is not there. Environment variables are put in.
   void read(const std::string& key, bool& value) const;
   void read(const std::string& key, int& value, int least, int most) const;
   void read(const std::string& key, std::string& value) const;
@@ -46,6 +46,7 @@ class MapReader {
  private:
   YAML::Node find(const std::string& key) const;
   std::string scalar(const std::string& key, const YAML::Node& node, const char* expected) const;
+  std::string expanded(const std::string& key, const YAML::Node& node) const;
 
   YAML::Node node_;
   std::string origin_;

@@ -120,6 +120,7 @@ TEST(Config, WrongOnesNameLineKeyFoundAndAllowed) {
       {"openvino: {device: CPU\n", {"f.yaml", "not valid YAML"}},
       {"\tbackend:\n", {"f.yaml:1", "not valid YAML"}},
       {"a: &x 1\nb: *y\n", {"not valid YAML"}},
+      {"backend: {}\n---\ndefault: openvino\n", {"f.yaml:3", "2 YAML documents", "one is allowed"}},
   };
   for (const auto& wrong : cases) {
     try {
