@@ -13,7 +13,7 @@ WERROR=${MM_ORCH_WERROR:-OFF}
 inputs_hash() {
   {
     echo "$WERROR"
-    find CMakeLists.txt pyproject.toml apps backends cmake include python src text scripts/common.sh \
+    find CMakeLists.txt pyproject.toml apps backends cmake config include python src text scripts/common.sh \
       scripts/setup.sh scripts/requirements-build.txt -type f \
       -not -path '*/target/*' -not -path '*/__pycache__/*' -print0 | sort -z | xargs -0 sha256sum
   } | sha256sum | cut -d ' ' -f 1

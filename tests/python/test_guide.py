@@ -64,14 +64,83 @@ def test_performance_block_prints_numbers(clean_folder):
     assert re.search(r"Speedup: \d+\.\d\dx", run.stdout)
 
 
-@pytest.mark.parametrize("document", ["openvino_migration_guide.md", "openvino_config_examples.md"])
-def test_yaml_blocks_are_valid_configurations(document, tmp_path):
-    found = blocks("yaml", (DOCS / document).read_text())
-    assert found
-    for number, text in enumerate(found):
-        path = tmp_path / f"{number}.yaml"
-        path.write_text(text)
-        ModelManager(backend_config=path)
+ROLLBACK = GUIDE.split("## Rollback Plan")[1].split("\n## ")[0]
+
+
+@pytest.fixture
+def on_openvino(clean_folder, tmp_path) -> Path:
+    """The user's folder, with everything on OpenVINO; to be changed."""
+    folder = tmp_path / "user"
+    shutil.copytree(clean_folder, folder, symlinks=True)
+    return folder
+
+
+def backend_and_text(code: str, folder: Path) -> tuple[str, str, str]:
+    """Of gpt2 after the code has run, and what was written to the log."""
+    code += "\nprint(manager.get_model_info('gpt2')['backend'])\nprint(repr(result))\n"
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    backend, text = run.stdout.splitlines()
+    return backend, text, run.stderr
+
+
+def test_rollback_by_removing_the_configuration(on_openvino):
+    code = next(block for block in blocks("python") if 'backend_config="config' in block)
+    before = backend_and_text(code, on_openvino)
+    assert before[0] == "openvino"
+    subprocess.run(blocks("bash", ROLLBACK)[0], shell=True, cwd=on_openvino, check=True)
+    backend, text, log = backend_and_text(code, on_openvino)
+    assert (backend, text) == ("pytorch", before[1])
+    assert log.count("config/backend.yaml not found") == 1
+
+
+def test_rollback_by_updating_the_configuration(on_openvino):
+    code = next(block for block in blocks("python") if 'backend_config="config' in block)
+    before = backend_and_text(code, on_openvino)
+    (on_openvino / "config" / "backend.yaml").write_text(blocks("yaml", ROLLBACK)[0])
+    assert backend_and_text(code, on_openvino) == ("pytorch", before[1], "")
+
+
+def test_rollback_by_updating_the_code(on_openvino):
+    rest = 'manager.load_model("gpt2", "transformers")\n'
+    rest += 'result = manager.generate("gpt2", "Hello world")\n'
+    before = backend_and_text(
+        f'{IMPORT}manager = ModelManager(backend="openvino")\n{rest}', on_openvino
+    )
+    assert before[0] == "openvino"
+    after = backend_and_text(IMPORT + blocks("python", ROLLBACK)[0] + rest, on_openvino)
+    assert after == ("pytorch", before[1], "")
+
+
+def test_rollback_of_a_running_manager(on_openvino, monkeypatch):
+    monkeypatch.chdir(on_openvino)
+    manager = ModelManager(backend_config="config/backend.yaml")
+    for text, backend in [(None, "openvino"), (blocks("yaml", ROLLBACK)[0], "pytorch")]:
+        if text is not None:
+            Path("config/backend.yaml").write_text(text)
+            manager.reload_config()
+        manager.load_model("gpt2")
+        assert manager.get_model_info("gpt2")["backend"] == backend
+
+
+def precedence_table() -> list[list[str]]:
+    text = (DOCS / "openvino_config_examples.md").read_text()
+    table = text.split("| `backend_override` |")[1].split("\n\n")[0]
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
+
+
+@pytest.mark.parametrize("row", precedence_table(), ids="-".join)
+def test_the_backend_is_chosen_as_the_table_says(row, clean_folder, monkeypatch):
+    monkeypatch.chdir(clean_folder)
+    call, model, constructor, default, runs_on = (cell or None for cell in row)
+    config: dict = {"openvino": {"enable_fallback": False}}
+    if default:
+        config["default"] = default
+    if model:
+        config["model_overrides"] = {"gpt2": model, "another": "openvino"}
+    manager = ModelManager(backend=constructor, backend_config=config)
+    manager.load_model("gpt2", "transformers", backend_override=call)
+    assert manager.get_model_info("gpt2")["backend"] == runs_on
 
 
 def test_example_configuration_is_the_guides():

@@ -418,7 +418,7 @@ def _config_text(config: Mapping[str, Any]) -> str:
     """A configuration dict as JSON; paths in it become strings."""
     try:
         return json.dumps(config, default=os.fspath, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"backend_config holds a value that YAML cannot express: {error}; "
             "allowed are dict, list, str, path, int, float, bool and None"
