@@ -2,84 +2,74 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "text_width.h"
 
 namespace mm_orch::cli {
+namespace {
 
-Figures figures(const std::vector<Sample>& samples) {
-  Figures result;
-  std::vector<double> latencies_s;
-  double total_s = 0;
-  int64_t tokens = 0;
-  const auto count = static_cast<double>(samples.size());
-  for (const Sample& sample : samples) {
-    result.time_to_first_token_s += sample.time_to_first_token_s / count;
-    latencies_s.push_back(sample.latency_s);
-    total_s += sample.latency_s;
-    tokens += sample.new_tokens;
-  }
-  result.tokens_per_s = static_cast<double>(tokens) / total_s;
-  result.avg_latency_s = total_s / count;
-  result.p95_latency_s = quantile(std::move(latencies_s), 0.95);
-  return result;
+struct Row {
+  const std::string& backend;
+  const std::string& precision;
+  const PerformanceStats& stats;
+  uint64_t memory_bytes;
+};
+
+std::vector<Row> rows_of(const ComparedBackends& compared) {
+  const auto& result = compared.result;
+  return {
+      {compared.first, result.first_precision, result.first_stats, result.first_memory_bytes},
+      {compared.second, result.second_precision, result.second_stats, result.second_memory_bytes}};
 }
 
-double quantile(std::vector<double> values, double q) {
-  std::sort(values.begin(), values.end());
-  const double rank = q * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<size_t>(rank);
-  const size_t above = std::min(below + 1, values.size() - 1);
-  return std::lerp(values[below], values[above], rank - std::floor(rank));
-}
+}  // namespace
 
-std::optional<size_t> first_difference(const std::vector<int64_t>& a,
-                                       const std::vector<int64_t>& b) {
-  const auto [in_a, in_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  if (in_a == a.end() && in_b == b.end()) return std::nullopt;
-  return static_cast<size_t>(in_a - a.begin());
-}
-
-std::string comparison_table(const std::vector<Contender>& contenders) {
+std::string comparison_table(const ComparedBackends& compared) {
   const std::vector<Column> columns = {{"backend"},
                                        {"precision"},
                                        {"first token (ms)", Align::kRight},
                                        {"tokens/s", Align::kRight},
                                        {"avg latency (s)", Align::kRight},
                                        {"p95 latency (s)", Align::kRight},
-                                       {"speed-up", Align::kRight}};
-  const double base = figures(contenders.at(0).samples).tokens_per_s;
-  std::vector<std::vector<std::string>> rows;
-  for (const Contender& contender : contenders) {
-    const Figures row = figures(contender.samples);
-    rows.push_back({contender.backend, contender.precision,
-                    fmt::format("{:.1f}", row.time_to_first_token_s * 1e3),
-                    fmt::format("{:.1f}", row.tokens_per_s),
-                    fmt::format("{:.3f}", row.avg_latency_s),
-                    fmt::format("{:.3f}", row.p95_latency_s),
-                    fmt::format("{:.2f}x", row.tokens_per_s / base)});
-  }
-  return format_table(columns, rows);
+                                       {"memory", Align::kRight}};
+  std::vector<std::vector<std::string>> cells;
+  for (const Row& row : rows_of(compared))
+    cells.push_back(
+        {row.backend, row.precision, fmt::format("{:.1f}", row.stats.time_to_first_token_s * 1e3),
+         fmt::format("{:.1f}", row.stats.avg_throughput),
+         fmt::format("{:.3f}", row.stats.avg_latency_s),
+         fmt::format("{:.3f}", row.stats.p95_latency_s), format_bytes(row.memory_bytes)});
+  return format_table(columns, cells);
 }
 
-nlohmann::ordered_json comparison_json(const std::vector<Contender>& contenders) {
-  const double base = figures(contenders.at(0).samples).tokens_per_s;
-  auto rows = nlohmann::ordered_json::array();
-  for (const Contender& contender : contenders) {
-    const Figures row = figures(contender.samples);
-    rows.push_back({{"backend", contender.backend},
-                    {"precision", contender.precision},
-                    {"device", contender.device},
-                    {"generations", contender.samples.size()},
-                    {"time_to_first_token_s", row.time_to_first_token_s},
-                    {"tokens_per_s", row.tokens_per_s},
-                    {"avg_latency_s", row.avg_latency_s},
-                    {"p95_latency_s", row.p95_latency_s},
-                    {"speed_up", row.tokens_per_s / base}});
-  }
-  return rows;
+std::string comparison_verdict(const ComparedBackends& compared) {
+  const auto& result = compared.result;
+  const auto speed = fmt::format("{} is {:.2f}x as fast as {} (95% interval {:.2f}x to {:.2f}x).\n",
+                                 compared.second, result.latency_improvement, compared.first,
+                                 result.latency_improvement_low, result.latency_improvement_high);
+  if (!result.first_difference) return speed + "The answers are equal, token by token.\n";
+  return speed +
+         fmt::format("An answer differs from its token {} on.\n", *result.first_difference + 1);
+}
+
+nlohmann::ordered_json comparison_json(const ComparedBackends& compared) {
+  const auto& result = compared.result;
+  auto backends = nlohmann::ordered_json::array();
+  for (const Row& row : rows_of(compared))
+    backends.push_back({{"backend", row.backend},
+                        {"precision", row.precision},
+                        {"generations", row.stats.sample_count},
+                        {"time_to_first_token_s", row.stats.time_to_first_token_s},
+                        {"tokens_per_s", row.stats.avg_throughput},
+                        {"avg_latency_s", row.stats.avg_latency_s},
+                        {"p95_latency_s", row.stats.p95_latency_s},
+                        {"memory_bytes", row.memory_bytes}});
+  nlohmann::ordered_json json = {{"model", result.model}, {"backends", std::move(backends)}};
+  json["latency_improvement"] = result.latency_improvement;
+  json["latency_interval"] = {result.latency_improvement_low, result.latency_improvement_high};
+  json["throughput_improvement"] = result.throughput_improvement;
+  json["first_difference"] =
+      result.first_difference ? nlohmann::ordered_json(*result.first_difference) : nullptr;
+  return json;
 }
 
 }  // namespace mm_orch::cli

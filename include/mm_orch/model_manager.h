@@ -89,8 +89,18 @@ struct ModelUsage {
   std::optional<double> loaded_since_s;  // Unix time; not set: it is not in memory now
 };
 
-/// Two backends on the last prompts of the model used last. All figures come from runs made for the
-/// comparison: greedy, in turn, warm-up excluded.
+struct ComparisonOptions {
+  /// A model, and prompts as token ids, each in [0, V). Not set: the last prompts of the model used
+  /// last, each as long as its answer was.
+  std::string model = {};
+  std::vector<std::vector<int64_t>> prompts = {};
+  int64_t max_new_tokens = 50;  // of each of these prompts, >= 1
+  std::function<void(int64_t done, int64_t total)> progress = {};
+  std::shared_ptr<const CancelToken> cancel = {};
+};
+
+/// Two backends on the same prompts. All figures come from runs made for the comparison: greedy, in
+/// turn, warm-up excluded.
 struct BackendComparison {
   std::string model;
   /// Latency of the first backend / latency of the second: above 1, the second is faster.
@@ -101,6 +111,8 @@ struct BackendComparison {
   double throughput_improvement = 0;  // tokens per second of the second / of the first
   PerformanceStats first_stats;
   PerformanceStats second_stats;
+  std::string first_precision;  // "FP32"
+  std::string second_precision;
   uint64_t first_memory_bytes = 0;
   uint64_t second_memory_bytes = 0;
   /// Index of the first new token at which an answer differs; none if all are equal.
@@ -252,12 +264,16 @@ class MM_ORCH_EXPORT ModelManager {
                                          const std::optional<std::string>& model = {}) const;
   /// Keyed by the models that were loaded, also where they are no longer.
   std::map<std::string, ModelUsage> get_usage_stats() const;
-  /// Runs the last prompts (at most 8 are kept, in memory only) on both backends and compares.
-  /// Takes 8 generations of each, and memory for the model on either backend meanwhile.
-  /// @throws InvalidInputError  nothing was generated yet, `statistics: {keep_prompts: false}`, or
-  ///                            the backends are the same.
+  /// Runs prompts on both backends and compares; those of the options, else the last ones (at most
+  /// 8 are kept, in memory only). Takes 8 generations of each backend, and memory for the model on
+  /// either meanwhile; the model need not be loaded.
+  /// @throws InvalidInputError  no prompt is given and none was kept (nothing was generated yet, or
+  ///                            `statistics: {keep_prompts: false}`), the backends are the same, or
+  ///                            a prompt with its answer is longer than the context.
   /// @throws BackendError       a backend cannot serve the model.
-  BackendComparison compare_backends(const std::string& first, const std::string& second);
+  /// @throws CancelledError     by the options' token.
+  BackendComparison compare_backends(const std::string& first, const std::string& second,
+                                     const ComparisonOptions& options = {});
   std::vector<FallbackEvent> get_fallback_events() const;
 
  private:

@@ -11,12 +11,19 @@ nb::object exception_class(const char* name) {
   return nb::module_::import_("mm_orch.exceptions").attr(name);
 }
 
+// A message may quote bytes of a file that are no UTF-8.
+nb::object readable(const std::string& text) {
+  return nb::steal(
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
+}
+
 void set_python_error(const MuAIError& error) {
   const nb::object type = exception_class(std::string(error_name(error.code())).c_str());
   const ErrorContext& context = error.context();
   const nb::object instance =
-      type(error.what(), nb::arg("model") = context.model, nb::arg("backend") = context.backend,
-           nb::arg("device") = context.device, nb::arg("path") = context.path);
+      type(readable(error.what()), nb::arg("model") = readable(context.model),
+           nb::arg("backend") = readable(context.backend),
+           nb::arg("device") = readable(context.device), nb::arg("path") = readable(context.path));
   PyErr_SetObject(type.ptr(), instance.ptr());
 }
 

@@ -65,6 +65,8 @@ nb::dict comparison_dict(const BackendComparison& comparison, const std::string&
   result["throughput_improvement"] = comparison.throughput_improvement;
   result[(first + "_stats").c_str()] = stats_dict(comparison.first_stats);
   result[(second + "_stats").c_str()] = stats_dict(comparison.second_stats);
+  result[(first + "_precision").c_str()] = comparison.first_precision;
+  result[(second + "_precision").c_str()] = comparison.second_precision;
   result[(first + "_memory_bytes").c_str()] = comparison.first_memory_bytes;
   result[(second + "_memory_bytes").c_str()] = comparison.second_memory_bytes;
   result["first_difference"] = nb::cast(comparison.first_difference);
@@ -354,8 +356,12 @@ void bind_manager(nb::module_& module) {
       .def(
           "compare_backends",
           [](Manager& self, const std::string& first, const std::string& second) {
+            Call call;
+            ComparisonOptions options;
+            options.cancel = std::make_shared<InterruptToken>(call, nullptr);
             return comparison_dict(
-                Call().run([&] { return self->compare_backends(first, second); }), first, second);
+                call.run([&] { return self->compare_backends(first, second, options); }), first,
+                second);
           },
           nb::arg("first"), nb::arg("second"))
       .def("get_fallback_events", [](Manager& self) {

@@ -8,6 +8,7 @@
 
 #include "manager/failover_sessions.h"
 #include "manager/performance_monitor.h"
+#include "manager/scoring.h"
 
 namespace mm_orch::manager {
 namespace {
@@ -17,23 +18,27 @@ constexpr double kStudentT = 2.365;
 static_assert(kComparisonPairs == 8);
 
 struct Run {
-  double latency_s;
+  double latency_s = 0;
   std::vector<int64_t> tokens;
 };
 
 class Side {
  public:
-  Side(HostedModel& model, ModelLoader& loader) : model_(model), loader_(loader) {}
+  Side(HostedModel& model, ModelLoader& loader, std::shared_ptr<const CancelToken> cancel)
+      : model_(model), loader_(loader), cancel_(std::move(cancel)) {}
 
   Run run(const RecentPrompt& prompt, bool counted) {
     generation::ResolvedConfig config;
     config.max_new_tokens = prompt.new_tokens;
+    config.cancel = cancel_;
     FailoverSessions sessions(model_, loader_);
     const auto start = std::chrono::steady_clock::now();
     auto results = generation::generate(sessions, nullptr, {&prompt.tokens, 1}, config);
     const double latency_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     sessions.finished();
+    if (results[0].finish_reason == FinishReason::kCancelled)
+      throw CancelledError("The comparison was cancelled", ErrorContext{.model = prompt.model});
     if (sessions.backend_name() != model_.backend)
       throw BackendError(fmt::format("{} failed; get_fallback_events() says why", model_.backend),
                          ErrorContext{.model = prompt.model, .backend = model_.backend});
@@ -48,6 +53,7 @@ class Side {
  private:
   HostedModel& model_;
   ModelLoader& loader_;
+  std::shared_ptr<const CancelToken> cancel_;
   PerformanceMonitor monitor_;
 };
 
@@ -73,9 +79,23 @@ void set_latency(BackendComparison& comparison, const std::vector<double>& log_r
 
 }  // namespace
 
+std::vector<RecentPrompt> prompts_of(const ComparisonOptions& options, const ModelAssets& assets) {
+  GenerationConfig asked;
+  asked.max_new_tokens = options.max_new_tokens;
+  std::vector<RecentPrompt> prompts;
+  for (const auto& tokens : options.prompts) {
+    check_token_ids(tokens, assets.info);
+    generation::resolve(asked, assets.generation_config, assets.config,
+                        static_cast<int64_t>(tokens.size()), assets.info.context_length);
+    prompts.push_back({assets.name, tokens, options.max_new_tokens});
+  }
+  return prompts;
+}
+
 BackendComparison compare_on(const std::vector<RecentPrompt>& prompts, HostedModel& first,
-                             HostedModel& second, ModelLoader& loader) {
-  Side a(first, loader), b(second, loader);
+                             HostedModel& second, ModelLoader& loader,
+                             const ComparisonOptions& options) {
+  Side a(first, loader, options.cancel), b(second, loader, options.cancel);
   BackendComparison comparison;
   comparison.model = prompts.front().model;
   a.run(prompts.front(), false);
@@ -83,16 +103,23 @@ BackendComparison compare_on(const std::vector<RecentPrompt>& prompts, HostedMod
   std::vector<double> log_ratios;
   for (int pair = 0; pair < kComparisonPairs; ++pair) {
     const auto& prompt = prompts[static_cast<size_t>(pair) % prompts.size()];
-    const Run run_a = a.run(prompt, true);
-    const Run run_b = b.run(prompt, true);
+    if (options.progress) options.progress(pair, kComparisonPairs);
+    // Who goes first changes, so that neither side always follows the other.
+    Run run_a, run_b;
+    if (pair % 2 == 0) run_a = a.run(prompt, true);
+    run_b = b.run(prompt, true);
+    if (pair % 2 == 1) run_a = a.run(prompt, true);
     log_ratios.push_back(std::log(run_a.latency_s / run_b.latency_s));
     note_difference(comparison, run_a, run_b);
   }
+  if (options.progress) options.progress(kComparisonPairs, kComparisonPairs);
   set_latency(comparison, log_ratios);
   comparison.first_stats = a.stats();
   comparison.second_stats = b.stats();
   comparison.throughput_improvement =
       comparison.second_stats.avg_throughput / comparison.first_stats.avg_throughput;
+  comparison.first_precision = first.model->precision();
+  comparison.second_precision = second.model->precision();
   comparison.first_memory_bytes = first.model->memory_bytes();
   comparison.second_memory_bytes = second.model->memory_bytes();
   return comparison;

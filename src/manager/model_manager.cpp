@@ -391,20 +391,25 @@ std::map<std::string, ModelUsage> ModelManager::get_usage_stats() const {
 }
 
 BackendComparison ModelManager::compare_backends(const std::string& first,
-                                                 const std::string& second) {
+                                                 const std::string& second,
+                                                 const ComparisonOptions& options) {
   auto& self = *implementation_;
   config::check_backend_name(first, "first backend", ErrorCode::kInvalidInput);
   config::check_backend_name(second, "second backend", ErrorCode::kInvalidInput);
   if (first == second)
     throw InvalidInputError(fmt::format("Both backends are '{}'; name two different ones", first));
-  const auto prompts = self.recent.of_last_model();
-  if (prompts.empty())
+  auto prompts = self.recent.of_last_model();
+  if (options.prompts.empty() && prompts.empty())
     throw InvalidInputError(
         "No prompt is kept to compare the backends on; call generate first, with "
         "statistics: {keep_prompts: true} in the configuration (the default)");
-  auto a = self.serve(prompts.front().model, first);
-  auto b = self.serve(prompts.front().model, second);
-  return manager::compare_on(prompts, a.model(), b.model(), self.loader);
+  const auto model = options.prompts.empty() ? prompts.front().model : options.model;
+  auto a = self.serve(model, first);
+  auto b = self.serve(model, second);
+  return naming(model, [&] {
+    if (!options.prompts.empty()) prompts = manager::prompts_of(options, a.model().assets);
+    return manager::compare_on(prompts, a.model(), b.model(), self.loader, options);
+  });
 }
 
 std::vector<FallbackEvent> ModelManager::get_fallback_events() const {

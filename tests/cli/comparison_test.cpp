@@ -5,43 +5,64 @@
 namespace mm_orch::cli {
 namespace {
 
-TEST(Quantile, EqualsNumpy) {
-  // numpy.quantile([4, 1, 3, 2], [0, 0.5, 0.95, 1])
-  const std::vector<double> values = {4, 1, 3, 2};
-  EXPECT_DOUBLE_EQ(quantile(values, 0), 1);
-  EXPECT_DOUBLE_EQ(quantile(values, 0.5), 2.5);
-  EXPECT_DOUBLE_EQ(quantile(values, 0.95), 3.85);
-  EXPECT_DOUBLE_EQ(quantile(values, 1), 4);
-  EXPECT_DOUBLE_EQ(quantile({7}, 0.95), 7);
+ComparedBackends compared() {
+  ComparedBackends compared{.first = "pytorch", .second = "openvino", .result = {}};
+  auto& result = compared.result;
+  result.model = "m";
+  result.latency_improvement = 4;
+  result.latency_improvement_low = 3.914;
+  result.latency_improvement_high = 4.088;
+  result.throughput_improvement = 4;
+  result.first_precision = "FP32";
+  result.second_precision = "INT8";
+  result.first_memory_bytes = 538000000;
+  result.second_memory_bytes = 143000000;
+  result.first_stats.time_to_first_token_s = 0.0312;
+  result.first_stats.avg_throughput = 25;
+  result.first_stats.avg_latency_s = 2;
+  result.first_stats.p95_latency_s = 2.1;
+  result.first_stats.sample_count = 8;
+  result.second_stats = result.first_stats;
+  result.second_stats.time_to_first_token_s = 0.0099;
+  result.second_stats.avg_throughput = 100;
+  result.second_stats.avg_latency_s = 0.5;
+  return compared;
 }
 
-TEST(Figures, WeighThroughputByTime) {
-  const auto result = figures({{0.1, 1, 10}, {0.3, 3, 50}});
-  EXPECT_DOUBLE_EQ(result.time_to_first_token_s, 0.2);
-  EXPECT_DOUBLE_EQ(result.tokens_per_s, 15);
-  EXPECT_DOUBLE_EQ(result.avg_latency_s, 2);
-  EXPECT_DOUBLE_EQ(result.p95_latency_s, 2.9);
-}
-
-TEST(FirstDifference, FindsTokenOrShorterEnd) {
-  EXPECT_EQ(first_difference({1, 2, 3}, {1, 2, 3}), std::nullopt);
-  EXPECT_EQ(first_difference({1, 2, 3}, {1, 9, 3}), 1U);
-  EXPECT_EQ(first_difference({1, 2}, {1, 2, 3}), 2U);
-  EXPECT_EQ(first_difference({1, 2, 3}, {1, 2}), 2U);
-}
-
-TEST(ComparisonTable, AlignsAndRelatesToTheFirst) {
-  const auto table = comparison_table({{"pytorch", "FP32", "cpu", {{0.0312, 2, 50}}},
-                                       {"openvino", "INT8", "CPU", {{0.0099, 0.5, 50}}}});
-  EXPECT_EQ(table,
+TEST(ComparisonTable, AlignsTheFiguresOfBothBackends) {
+  EXPECT_EQ(comparison_table(compared()),
             "backend   precision  first token (ms)  tokens/s  avg latency (s)  p95 latency (s)  "
-            "speed-up\n"
+            "memory\n"
             "--------  ---------  ----------------  --------  ---------------  ---------------  "
-            "--------\n"
-            "pytorch   FP32                   31.2      25.0            2.000            2.000     "
-            "1.00x\n"
-            "openvino  INT8                    9.9     100.0            0.500            0.500     "
-            "4.00x\n");
+            "------\n"
+            "pytorch   FP32                   31.2      25.0            2.000            2.100  "
+            "538 MB\n"
+            "openvino  INT8                    9.9     100.0            0.500            2.100  "
+            "143 MB\n");
+}
+
+TEST(ComparisonVerdict, SaysHowMuchFasterAndWhereTheAnswersPart) {
+  auto pair = compared();
+  EXPECT_EQ(comparison_verdict(pair),
+            "openvino is 4.00x as fast as pytorch (95% interval 3.91x to 4.09x).\n"
+            "The answers are equal, token by token.\n");
+  pair.result.first_difference = 11;
+  EXPECT_TRUE(comparison_verdict(pair).ends_with("\nAn answer differs from its token 12 on.\n"));
+}
+
+TEST(ComparisonJson, HoldsAllOfIt) {
+  auto pair = compared();
+  const auto json = comparison_json(pair);
+  EXPECT_EQ(json["model"], "m");
+  EXPECT_EQ(json["backends"][0]["backend"], "pytorch");
+  EXPECT_EQ(json["backends"][1]["precision"], "INT8");
+  EXPECT_EQ(json["backends"][1]["tokens_per_s"], 100.0);
+  EXPECT_EQ(json["backends"][0]["memory_bytes"], 538000000u);
+  EXPECT_EQ(json["backends"][0]["generations"], 8);
+  EXPECT_EQ(json["latency_interval"][1], 4.088);
+  EXPECT_TRUE(json["first_difference"].is_null());
+  pair.result.first_difference = 0;
+  EXPECT_EQ(comparison_json(pair)["first_difference"], 0);
 }
 
 }  // namespace

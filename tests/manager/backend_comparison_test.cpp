@@ -69,6 +69,45 @@ TEST_F(Comparison, NamesTheFirstTokenThatDiffers) {
   EXPECT_EQ(manager.compare_backends("pytorch", "openvino").first_difference, index);
 }
 
+TEST_F(Comparison, TakesPromptsAndAModelThatIsNotLoaded) {
+  manager.unload_all();
+  std::vector<int64_t> seen;
+  ComparisonOptions options{.model = "tiny", .prompts = {{1, 2}, {3}}, .max_new_tokens = 5};
+  options.progress = [&](int64_t done, int64_t total) {
+    EXPECT_EQ(total, 8);
+    seen.push_back(done);
+  };
+  const auto steps = pytorch->steps.load();
+  const auto result = manager.compare_backends("pytorch", "openvino", options);
+  EXPECT_EQ(result.model, "tiny");
+  EXPECT_EQ(result.first_stats.sample_count, 8);
+  EXPECT_EQ(result.first_precision, "FP32");
+  EXPECT_EQ(seen, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(pytorch->steps - steps, 2 + 9 * 5);  // warm-up of the load, 9 answers of 5 tokens
+  EXPECT_FALSE(manager.is_loaded("tiny"));
+}
+
+TEST_F(Comparison, RefusesPromptsThatDoNotFit) {
+  const auto compare = [&](std::vector<int64_t> prompt, int64_t max_new_tokens) {
+    manager.compare_backends(
+        "pytorch", "openvino",
+        {.model = "tiny", .prompts = {std::move(prompt)}, .max_new_tokens = max_new_tokens});
+  };
+  EXPECT_THROW(compare({1}, 64), InvalidInputError);
+  EXPECT_THROW(compare({1}, 0), InvalidInputError);
+  EXPECT_THROW(compare({}, 5), InvalidInputError);
+  EXPECT_THROW(compare({256}, 5), InvalidInputError);
+  EXPECT_NO_THROW(compare({1}, 63));
+}
+
+TEST_F(Comparison, CanBeCancelled) {
+  const auto cancel = std::make_shared<CancelToken>();
+  openvino->at_step = [&](int64_t) { cancel->cancel(); };
+  ComparisonOptions options{.model = "tiny", .prompts = {{1, 2}}};
+  options.cancel = cancel;
+  EXPECT_THROW(manager.compare_backends("pytorch", "openvino", options), CancelledError);
+}
+
 TEST_F(Comparison, RefusesWhatCannotBeCompared) {
   EXPECT_NE(error_of([&] { manager.compare_backends("pytorch", "openvino"); }).find("generate"),
             std::string::npos);

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import time
@@ -290,25 +291,36 @@ def test_export_draws_a_bar_on_a_terminal(tiny_model, tmp_path):
 
 
 def test_compare_prints_a_table_of_both_backends(exported, work):
-    options = ("--runs", 2, "--max-new-tokens", 12, "--prompt", PROMPT, "--prompt", "Hello")
+    options = ("--max-new-tokens", 12, "--prompt", PROMPT, "--prompt", "Hello")
     text = output("compare", NAME, *options, cwd=work)
-    header, rule, pytorch, openvino = text.splitlines()[:4]
+    header, rule, pytorch, openvino, blank, speed, answers = text.splitlines()
     assert header.split("  ")[0] == "backend" and set(rule) <= {"-", " "}
-    assert pytorch.split()[:2] == ["pytorch", "FP32"] and pytorch.endswith(" 1.00x")
+    assert pytorch.split()[:2] == ["pytorch", "FP32"] and pytorch.endswith(" MB")
     assert openvino.split()[:2] == ["openvino", "INT8"]
     assert len({len(line) for line in (header, rule, pytorch, openvino)}) == 1
-    assert "of 2 outputs are equal" in text
+    pattern = r"openvino is (\d+\.\d\d)x as fast as pytorch \(95% interval ([\d.]+)x to ([\d.]+)x\)\."
+    ratio, low, high = map(float, re.fullmatch(pattern, speed).groups())
+    assert 0 < low <= ratio <= high
+    assert re.fullmatch(
+        r"The answers are equal, token by token\.|An answer differs from its token \d+ on\.", answers
+    )
 
 
-def test_compare_in_json_and_streamed(exported, work):
-    options = ("--runs", 1, "--max-new-tokens", 8, "--prompt", PROMPT)
+def test_compare_in_json(exported, work):
+    options = ("--max-new-tokens", 8, "--prompt", PROMPT)
     comparison = json.loads(output("compare", NAME, *options, "--json", cwd=work))
+    assert comparison["model"] == NAME
     assert [row["backend"] for row in comparison["backends"]] == ["pytorch", "openvino"]
     assert all(row["tokens_per_s"] > 0 for row in comparison["backends"])
-    (outputs,) = comparison["outputs"]
-    shown = output("compare", NAME, *options, "--show", cwd=work)
-    for backend in ("pytorch", "openvino"):
-        assert f"{backend}: {PROMPT}\n{outputs[backend]}\n" in shown
+    assert all(row["generations"] == 8 for row in comparison["backends"])
+    low, high = comparison["latency_interval"]
+    assert 0 < low <= comparison["latency_improvement"] <= high
+
+
+def test_compare_refuses_what_does_not_fit(tiny_model, tmp_path):
+    output("export", tiny_model, "--quiet", cwd=tmp_path)
+    assert "context" in error(4, "compare", tiny_model, "--max-new-tokens", 600, cwd=tmp_path)
+    assert "max_new_tokens" in error(4, "compare", tiny_model, "--max-new-tokens", 0, cwd=tmp_path)
 
 
 def test_compare_never_compares_pytorch_with_itself(tiny_model, tmp_path):

@@ -211,6 +211,7 @@ def test_dicts_that_no_file_could_hold_are_refused(config):
     [
         b"backend: \xff\xfe\n",
         b"\x00\x01\x02",
+        "backend:\n  default: x".encode() + "é".encode() * 200 + b"\n",
         b"a: " + b"{b: " * 50_000,
         b"[" * 100_000,
         b"- " * 100_000,
@@ -225,7 +226,7 @@ def test_dicts_that_no_file_could_hold_are_refused(config):
         b"a: b: c\n",
         b"backend: {}\n...\n---\nbackend: {}\n",
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_hostile_files_are_refused(data, tmp_path):
     file = tmp_path / "backend.yaml"

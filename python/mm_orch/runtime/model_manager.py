@@ -359,8 +359,9 @@ class ModelManager:
 
         Keys: model; latency_improvement (latency of the first / of the second: above 1, the second
         is faster), latency_interval (its 95% confidence interval), throughput_improvement,
-        ``<backend>_stats`` (as get_performance_stats), ``<backend>_memory_bytes``,
-        first_difference (index of the first new token that differs, None if all are equal).
+        ``<backend>_stats`` (as get_performance_stats), ``<backend>_precision`` ("FP32"),
+        ``<backend>_memory_bytes``, first_difference (index of the first new token that differs,
+        None if all are equal).
 
         Raises:
             InvalidInputError: nothing was generated yet, or the backends are the same.
