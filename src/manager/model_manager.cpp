@@ -6,7 +6,6 @@
 #include <fmt/ranges.h>
 
 #include <chrono>
-#include <mutex>
 #include <utility>
 
 #include "backend/plugin.h"
@@ -15,6 +14,7 @@
 #include "manager/artifact_path.h"
 #include "manager/backend_comparison.h"
 #include "manager/failover_sessions.h"
+#include "manager/manager_options.h"
 #include "manager/model_cache.h"
 #include "manager/performance_monitor.h"
 #include "manager/scoring.h"
@@ -34,14 +34,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-config::Config read_config(const ModelManagerOptions& options) {
-  if (options.config_path && options.config_text)
-    throw ConfigurationError("config_path and config_text are both given; one is allowed");
-  if (options.config_path) return config::load_config_file(*options.config_path);
-  if (options.config_text) return config::parse_config(*options.config_text, "backend_config");
-  return {};
-}
-
 // A backend does not know the name that its model has here.
 template <class Work>
 auto naming(const std::string& model, Work&& work) {
@@ -55,31 +47,14 @@ auto naming(const std::string& model, Work&& work) {
   }
 }
 
-const ModelManagerOptions& checked(const ModelManagerOptions& options) {
-  if (options.backend)
-    config::check_backend_name(*options.backend, "backend", ErrorCode::kConfiguration);
-  config::check_device_name(options.default_device, "default_device", ErrorCode::kConfiguration);
-  if (options.max_cached_models < 1)
-    throw ConfigurationError(fmt::format("max_cached_models: found {}, 1 or more is allowed",
-                                         options.max_cached_models));
-  if (options.max_cached_bytes && *options.max_cached_bytes < 1)
-    throw ConfigurationError(
-        fmt::format("max_cached_bytes: found {}, 1 or more is allowed", *options.max_cached_bytes));
-  if (!(options.residency_s > 0))
-    throw ConfigurationError(
-        fmt::format("residency_seconds: found {}, more than 0 is allowed", options.residency_s));
-  return options;
-}
-
 }  // namespace
 
 class ModelManager::Implementation {
  public:
   explicit Implementation(const ModelManagerOptions& options)
-      : backend(checked(options).backend),
+      : backend(manager::checked(options).backend),
         default_device(options.default_device),
-        config_path(options.config_path),
-        config(read_config(options)),
+        config(manager::read_config(options), options.config_path),
         cache({.models = options.max_cached_models,
                .residency_s = options.residency_s,
                .bytes = options.max_cached_bytes}) {}
@@ -171,9 +146,9 @@ class ModelManager::Implementation {
     return stats;
   }
 
-  void use(config::Config next) {
+  void use(config::Config next, const std::optional<std::string>& path) {
     recent.keep(next.statistics.keep_prompts);
-    config.set(std::move(next));
+    config.set(std::move(next), path);
   }
 
   std::map<std::string, PerformanceStats> all_stats() const {
@@ -184,8 +159,6 @@ class ModelManager::Implementation {
 
   const std::optional<std::string> backend;
   const std::string default_device;
-  std::mutex reload_mutex;
-  std::optional<std::string> config_path;  // under reload_mutex: where reload_config reads
   config::LiveConfig config;
   manager::ModelNames names;
   manager::FallbackLog fallbacks;
@@ -306,20 +279,15 @@ void ModelManager::register_model(const std::string& name, const std::string& pa
 
 void ModelManager::reload_config(const std::optional<std::string>& config_path) {
   auto& self = *implementation_;
-  const std::lock_guard lock(self.reload_mutex);
-  const auto path = config_path ? config_path : self.config_path;
+  const auto path = config_path ? config_path : self.config.path();
   if (!path)
     throw InvalidInputError(
         "There is no configuration file to read again: none was given to the manager; name one");
-  self.use(config::load_config_file(*path));
-  self.config_path = path;
+  self.use(config::load_config_file(*path), path);
 }
 
 void ModelManager::replace_config(const std::string& config_text) {
-  auto& self = *implementation_;
-  const std::lock_guard lock(self.reload_mutex);
-  self.use(config::parse_config(config_text, "backend_config"));
-  self.config_path.reset();
+  implementation_->use(config::parse_config(config_text, "backend_config"), std::nullopt);
 }
 
 ExportResult ModelManager::export_model(const std::string& name,

@@ -106,6 +106,16 @@ TEST_F(Reload, AGenerationGoesOnUnderTheConfigurationOfItsModel) {
   EXPECT_EQ(manager.get_fallback_events().size(), 1u);
 }
 
+TEST_F(Reload, TheLogMayReloadToo) {
+  ModelManager manager(from_file());
+  int calls = 0;
+  set_log_sink([&](LogLevel, std::string_view) {
+    if (++calls == 1) manager.replace_config("{default: pytorch}");
+  });
+  manager.reload_config("absent.yaml");
+  EXPECT_EQ(calls, 1);
+}
+
 TEST_F(Reload, RunsBesideGenerationsAndLoads) {
   ModelManager manager(from_file());
   manager.load_model("tiny");
