@@ -298,11 +298,14 @@ def test_compare_prints_a_table_of_both_backends(exported, work):
     assert pytorch.split()[:2] == ["pytorch", "FP32"] and pytorch.endswith(" MB")
     assert openvino.split()[:2] == ["openvino", "INT8"]
     assert len({len(line) for line in (header, rule, pytorch, openvino)}) == 1
-    pattern = r"openvino is (\d+\.\d\d)x as fast as pytorch \(95% interval ([\d.]+)x to ([\d.]+)x\)\."
+    pattern = (
+        r"openvino is (\d+\.\d\d)x as fast as pytorch \(95% interval ([\d.]+)x to ([\d.]+)x\)\."
+    )
     ratio, low, high = map(float, re.fullmatch(pattern, speed).groups())
     assert 0 < low <= ratio <= high
     assert re.fullmatch(
-        r"The answers are equal, token by token\.|An answer differs from its token \d+ on\.", answers
+        r"The answers are equal, token by token\.|An answer differs from its token \d+ on\.",
+        answers,
     )
 
 

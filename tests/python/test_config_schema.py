@@ -211,7 +211,7 @@ def test_dicts_that_no_file_could_hold_are_refused(config):
     [
         b"backend: \xff\xfe\n",
         b"\x00\x01\x02",
-        "backend:\n  default: x".encode() + "é".encode() * 200 + b"\n",
+        b"backend:\n  default: x" + "é".encode() * 200 + b"\n",
         b"a: " + b"{b: " * 50_000,
         b"[" * 100_000,
         b"- " * 100_000,
