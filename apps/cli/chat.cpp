@@ -20,6 +20,7 @@ constexpr int64_t kDefaultAnswerTokens = 512;
 constexpr const char* kHelp =
     "/help   this text\n"
     "/reset  forget the conversation, keep the system message\n"
+    "/stats  how fast the answers came\n"
     "/exit   leave (Ctrl-D does the same)\n"
     "Ctrl-C stops an answer. Everything else is a message to the model.\n";
 
@@ -39,6 +40,20 @@ class Conversation {
   void reset() {
     messages_.clear();
     if (options_.system) messages_.push_back({"system", *options_.system});
+  }
+
+  /// A line for the model, one for each backend that answered.
+  std::string statistics() const {
+    const auto usage = manager_->get_usage_stats().at(options_.model.model);
+    auto text = fmt::format("answers: {}, tokens read: {}, tokens written: {}\n", usage.generations,
+                            usage.prompt_tokens, usage.new_tokens);
+    for (const auto& [backend, stats] : manager_->get_performance_stats())
+      text += fmt::format(
+          "{}: {:.1f} tokens/s, first token after {:.0f} ms, an answer in {:.2f} s (p95 {:.2f} "
+          "s)\n",
+          backend, stats.avg_throughput, stats.time_to_first_token_s * 1e3, stats.avg_latency_s,
+          stats.p95_latency_s);
+    return text;
   }
 
   /// True unless Ctrl-C stopped the answer. A message that fails is not kept.
@@ -93,6 +108,8 @@ bool obey(const std::string& line, Conversation& conversation) {
   } else if (line == "/reset") {
     conversation.reset();
     note("The conversation is forgotten.");
+  } else if (line == "/stats") {
+    print(conversation.statistics());
   } else {
     note(fmt::format("mm-orch: unknown command {}; /help lists those there are", line));
   }

@@ -238,6 +238,17 @@ def test_chat_through_a_pipe_keeps_the_history(tiny_model, tmp_path):
     assert result.stdout.decode() == f"{first}\n{second}\n{after_reset}\n"
 
 
+def test_chat_tells_its_statistics(tiny_model, tmp_path):
+    options = ("--max-new-tokens", 4, "--ignore-eos")
+    text = output("chat", tiny_model, *options, cwd=tmp_path, stdin="/stats\none\n/stats\n")
+    before, *_, tokens, speed = text.splitlines()
+    assert before == "answers: 0, tokens read: 0, tokens written: 0"
+    read = len("[user] one\n[assistant] ")
+    assert tokens == f"answers: 1, tokens read: {read}, tokens written: 4"
+    pattern = r"[\d.]+ tokens/s, first token after \d+ ms, an answer in [\d.]+ s \(p95 [\d.]+ s\)"
+    assert re.fullmatch(f"pytorch: {pattern}", speed)
+
+
 def test_chat_commands(work):
     result = mm_orch("chat", NAME, cwd=work, stdin="/help\n/dance\n")
     assert result.returncode == 0
