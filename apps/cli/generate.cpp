@@ -28,7 +28,8 @@ Answer generate_answer(ModelManager& manager, const std::string& model,
                        const std::vector<int64_t>& tokens, GenerationConfig config, bool stream) {
   const InterruptScope interrupt;
   config.cancel = interrupt.token();
-  if (stream) {
+  const bool beams = config.num_beams.value_or(1) > 1;
+  if (stream && !beams) {
     config.stream = [](size_t, std::string_view piece) {
       print(piece);
       flush();
@@ -37,6 +38,7 @@ Answer generate_answer(ModelManager& manager, const std::string& model,
   }
   Answer answer;
   answer.result = manager.generate_tokens(model, {tokens}, config).at(0);
+  if (stream && beams) print(answer.result.text);  // known only at the end
   answer.interrupted = interrupt.interrupted();
   return answer;
 }

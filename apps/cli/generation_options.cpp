@@ -48,6 +48,19 @@ void add_sampling(CLI::App& command, GenerationOptions& options) {
   command.add_option("--seed", config.seed, "same seed, same text")->group(kGroup)->type_name("N");
 }
 
+void add_beams(CLI::App& command, GenerationConfig& config) {
+  command
+      .add_option("--num-beams", config.num_beams,
+                  "follow N texts together and give the best (off: 1)")
+      ->group(kGroup)
+      ->type_name("N");
+  command
+      .add_option("--length-penalty", config.length_penalty,
+                  "beams: above 0 favours long texts (default: 1)")
+      ->group(kGroup)
+      ->type_name("X");
+}
+
 void add_stops(CLI::App& command, GenerationOptions& options) {
   command
       .add_option("--stop", options.config.stop_strings, "end before this text; may be repeated")
@@ -70,6 +83,7 @@ void add_stops(CLI::App& command, GenerationOptions& options) {
 void add_generation_options(CLI::App& command, GenerationOptions& options) {
   add_lengths(command, options.config);
   add_sampling(command, options);
+  add_beams(command, options.config);
   add_stops(command, options);
 }
 

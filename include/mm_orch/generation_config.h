@@ -33,6 +33,13 @@ class CancelToken {
 /// @param sequence  index of the prompt in the batch.
 using StreamCallback = std::function<bool(size_t sequence, std::string_view piece)>;
 
+/// When a beam search ends before max_new_tokens.
+enum class EarlyStopping {
+  kNo,     // when no beam is likely to become better than the texts that have ended
+  kYes,    // when num_beams texts have ended
+  kNever,  // when no beam can become better; with length_penalty > 0, not even at full length
+};
+
 struct GenerationConfig {
   /// New tokens at most, >= 1. Library default: 50. Wins over max_length.
   std::optional<int64_t> max_new_tokens;
@@ -59,6 +66,15 @@ struct GenerationConfig {
   /// Seed of the random state; the same seed gives the same tokens for the same logits, on any
   /// backend. Sequence b of a batch uses its own stream of that seed. Not set: random.
   std::optional<uint64_t> seed;
+
+  /// Texts that are followed together, [1, 256]; the best is returned. Neither with sampling nor
+  /// with a stream or stop strings. Off: 1. Source: Graves 2012; transformers' beam search.
+  std::optional<int64_t> num_beams;
+  /// Texts that have ended are compared by log probability / length^length_penalty, finite: above 0
+  /// favours long ones. Default: 1.
+  std::optional<float> length_penalty;
+  /// Default: kNo.
+  std::optional<EarlyStopping> early_stopping;
 
   /// Generation ends before the first of these; they may straddle tokens. The text returned leaves
   /// them out. Off: empty.

@@ -49,6 +49,14 @@ std::vector<std::string> stop_strings(const nb::object& value) {
   return result;
 }
 
+std::optional<EarlyStopping> early_stopping(const nb::object& value) {
+  if (value.is_none()) return std::nullopt;
+  if (nb::isinstance<nb::str>(value) && nb::cast<std::string>(value) == "never")
+    return EarlyStopping::kNever;
+  return option<bool>("early_stopping", value, "True, False or \"never\"") ? EarlyStopping::kYes
+                                                                           : EarlyStopping::kNo;
+}
+
 StreamCallback stream_callback(nb::handle function, bool indexed, Call& call) {
   if (function.is_none()) return {};
   if (!PyCallable_Check(function.ptr())) {
@@ -84,6 +92,9 @@ GenerationConfig generation_config(const nb::dict& options, bool indexed, Call& 
   from.read("min_p", kNumber, config.min_p);
   from.read("repetition_penalty", kNumber, config.repetition_penalty);
   from.read("seed", "an integer from 0 to 2**64 - 1", config.seed);
+  from.read("num_beams", kInteger, config.num_beams);
+  from.read("length_penalty", kNumber, config.length_penalty);
+  config.early_stopping = early_stopping(from.get("early_stopping"));
   config.stop_strings = stop_strings(from.get("stop_strings"));
 
   const nb::object eos = from.get("eos_token_id");

@@ -36,6 +36,9 @@ struct SessionOptions {
   /// not counted in positions. Empty: none.
   std::vector<int64_t> padding;
   int64_t capacity = 0;  // tokens per sequence that will be fed at most; 0: unknown (may grow)
+  /// Encoder-decoder models: the source tokens of each sequence [B][E_b], ids in [0, V). Kept by
+  /// the caller while the session lives; read at its first step. Equal spans are encoded once.
+  std::vector<std::span<const int64_t>> sources;
 };
 
 enum class LogitsOf { kLastToken, kAllTokens };

@@ -27,6 +27,9 @@ struct ResolvedConfig {
   float min_p = 0.0f;
   float repetition_penalty = 1.0f;
   uint64_t seed = 0;
+  int64_t num_beams = 1;
+  float length_penalty = 1.0f;
+  EarlyStopping early_stopping = EarlyStopping::kNo;
   std::vector<std::string> stop_strings;
   std::vector<int64_t> eos_token_ids;
   StreamCallback stream;
@@ -37,7 +40,8 @@ struct ResolvedConfig {
 /// else config.json. `prompt_tokens` is the longest prompt (max_length counts it).
 /// @throws InvalidInputError  a value out of range (named, with the range), prompt empty or not
 ///                            shorter than the context, or prompt + max_new_tokens beyond the
-///                            context when max_new_tokens was asked for by the caller.
+///                            context when max_new_tokens was asked for by the caller; beams
+///                            together with sampling, a stream or stop strings.
 MM_ORCH_EXPORT ResolvedConfig resolve(const GenerationConfig& asked,
                                       const nlohmann::json& generation_config,
                                       const nlohmann::json& config, int64_t prompt_tokens,
@@ -61,11 +65,15 @@ inline constexpr int64_t kPrefillChunk = 512;
 /// NaN or Inf in the logits is a NumericFaultError, which recovers like any failed step.
 /// Cancellation is checked before every step; a long prompt is fed in steps of at most
 /// kPrefillChunk tokens. What the stream or the cancel token throws passes through.
+/// With num_beams > 1 the best text of a beam search is the result; it is not streamed.
 /// @param tokenizer  may be null: the results then have no text, and the stream is not called.
+/// @param sources    encoder-decoder models: the source text of each prompt; the prompts are what
+///                   the decoder is fed first.
 /// @throws InvalidInputError  an empty prompt, stop strings without a tokenizer, or what
 ///                            Session::step refuses; these do not recover.
 MM_ORCH_EXPORT std::vector<GenerationResult> generate(
     SessionProvider& sessions, std::shared_ptr<const text::Tokenizer> tokenizer,
-    std::span<const std::vector<int64_t>> prompts, const ResolvedConfig& config);
+    std::span<const std::vector<int64_t>> prompts, const ResolvedConfig& config,
+    std::span<const std::vector<int64_t>> sources = {});
 
 }  // namespace mm_orch::generation

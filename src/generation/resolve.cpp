@@ -34,6 +34,9 @@ constexpr Limits kAtLeast0 = {0, true, kUnbounded, "at least 0"};
 constexpr Limits kNonNegative = {0, true, std::numeric_limits<float>::max(), "finite, at least 0"};
 constexpr Limits kPositive = {0, false, std::numeric_limits<float>::max(), "finite, above 0"};
 constexpr Limits kTopP = {0, false, 1, "above 0 and at most 1"};
+constexpr Limits kFinite = {std::numeric_limits<float>::lowest(), true,
+                            std::numeric_limits<float>::max(), "finite"};
+constexpr Limits kBeams = {1, true, 256, "from 1 to 256"};
 constexpr Limits kMinP = {0, true, 1, "from 0 to 1"};
 
 /// One of the model's files, read for defaults.
@@ -73,6 +76,15 @@ class Defaults {
   std::optional<int64_t> integer(const char* key, const Limits& limits) const {
     const json* value = find(key);
     return value ? std::optional(to_integer(key, *value, limits)) : std::nullopt;
+  }
+
+  std::optional<EarlyStopping> early_stopping() const {
+    constexpr const char* kKey = "early_stopping";
+    const json* value = find(kKey);
+    if (!value) return std::nullopt;
+    if (*value == "never") return EarlyStopping::kNever;
+    if (!value->is_boolean()) refuse(kKey, *value, "true, false or \"never\"");
+    return value->get<bool>() ? EarlyStopping::kYes : EarlyStopping::kNo;
   }
 
   std::optional<std::vector<int64_t>> ids(const char* key) const {
@@ -127,6 +139,8 @@ void check_asked(const GenerationConfig& asked) {
   check("top_p", asked.top_p, kTopP);
   check("min_p", asked.min_p, kMinP);
   check("repetition_penalty", asked.repetition_penalty, kPositive);
+  check("num_beams", asked.num_beams, kBeams);
+  check("length_penalty", asked.length_penalty, kFinite);
   for (int64_t id : asked.eos_token_ids.value_or(std::vector<int64_t>{})) {
     check("an id in eos_token_ids", std::optional(id), kAtLeast0);
   }
@@ -205,6 +219,21 @@ std::vector<int64_t> resolve_eos(const GenerationConfig& asked, const Defaults& 
   return Defaults(config, "config.json").ids("eos_token_id").value_or(std::vector<int64_t>{});
 }
 
+// Beams take the likeliest texts of all, once they have ended.
+void check_beams(const GenerationConfig& asked, const ResolvedConfig& resolved) {
+  if (resolved.num_beams == 1) return;
+  const auto refuse = [&](const char* what, const char* instead) {
+    throw InvalidInputError(
+        fmt::format("num_beams is {}{}, but {}; {}, or set num_beams to 1.", resolved.num_beams,
+                    asked.num_beams ? "" : " (generation_config.json)", what, instead));
+  };
+  if (resolved.do_sample)
+    refuse("sampling is on",
+           "set do_sample to false and leave out temperature, top_k, top_p, min_p");
+  if (resolved.stream) refuse("beams cannot be streamed", "leave out the stream");
+  if (!resolved.stop_strings.empty()) refuse("beams know no stop strings", "leave them out");
+}
+
 uint64_t random_seed() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32) | device();
@@ -232,12 +261,19 @@ ResolvedConfig resolve(const GenerationConfig& asked, const json& generation_con
   resolved.min_p = number("min_p", asked.min_p, kMinP, 0.0f);
   resolved.repetition_penalty =
       number("repetition_penalty", asked.repetition_penalty, kPositive, 1.0f);
+  resolved.num_beams =
+      asked.num_beams ? *asked.num_beams : defaults.integer("num_beams", kBeams).value_or(1);
+  resolved.length_penalty = number("length_penalty", asked.length_penalty, kFinite, 1.0f);
+  resolved.early_stopping = asked.early_stopping
+                                ? *asked.early_stopping
+                                : defaults.early_stopping().value_or(EarlyStopping::kNo);
   resolved.do_sample = resolve_do_sample(asked, defaults, resolved.temperature);
   resolved.seed = asked.seed ? *asked.seed : random_seed();
   resolved.stop_strings = asked.stop_strings;
   resolved.eos_token_ids = resolve_eos(asked, defaults, config);
   resolved.stream = asked.stream;
   resolved.cancel = asked.cancel;
+  check_beams(asked, resolved);
   return resolved;
 }
 

@@ -6,20 +6,13 @@
 #include <cmath>
 #include <limits>
 
+#include "generation/processors.h"
+
 namespace mm_orch::generation {
 
 namespace {
 
 constexpr float kForbidden = -std::numeric_limits<float>::infinity();
-
-[[noreturn]] void throw_not_finite(std::span<const float> logits, uint64_t position) {
-  const auto bad =
-      std::find_if(logits.begin(), logits.end(), [](float logit) { return !std::isfinite(logit); });
-  throw NumericFaultError(fmt::format(
-      "The model gave {} as logit of token {} at new token {}; logits must be finite. Run the "
-      "model in f32 precision or on another backend; if it stays, the weights are damaged.",
-      *bad, bad - logits.begin(), position));
-}
 
 }  // namespace
 
@@ -38,7 +31,7 @@ void Sampler::see(int64_t token) {
 
 void Sampler::read(std::span<const float> logits) {
   scan_logits(logits, scan_);
-  if (!scan_.finite) throw_not_finite(logits, generated_);
+  require_finite(scan_, logits, generated_);
   logits_ = logits;
   const bool too_short = generated_ < config_.min_new_tokens && !config_.eos_token_ids.empty();
   if (config_.repetition_penalty != 1.0f || too_short) process(logits);
@@ -46,20 +39,10 @@ void Sampler::read(std::span<const float> logits) {
 
 void Sampler::process(std::span<const float> logits) {
   processed_.assign(logits.begin(), logits.end());
-  const auto size = static_cast<int64_t>(logits.size());
-  if (const float penalty = config_.repetition_penalty; penalty != 1.0f) {
-    constexpr float kLimit = std::numeric_limits<float>::max();
-    for (int64_t token : seen_) {
-      if (token >= size) continue;
-      float& logit = processed_[token];
-      logit = std::clamp(logit > 0 ? logit / penalty : logit * penalty, -kLimit, kLimit);
-    }
+  if (config_.repetition_penalty != 1.0f) {
+    penalize_repetition(processed_, seen_, config_.repetition_penalty);
   }
-  if (generated_ < config_.min_new_tokens) {
-    for (int64_t token : config_.eos_token_ids) {
-      if (token < size) processed_[token] = kForbidden;
-    }
-  }
+  if (generated_ < config_.min_new_tokens) forbid(processed_, config_.eos_token_ids);
   logits_ = processed_;
   scan_logits(logits_, scan_);
   if (scan_.max == kForbidden) {

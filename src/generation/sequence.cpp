@@ -12,16 +12,6 @@ Sequence::Sequence(const ResolvedConfig& config, const StopStrings& stop_strings
   result_.prompt_tokens = prompt;
 }
 
-int64_t Sequence::length() const {
-  return static_cast<int64_t>(result_.prompt_tokens.size() + result_.new_tokens.size());
-}
-
-int64_t Sequence::token(int64_t position) const {
-  const auto index = static_cast<size_t>(position);
-  const size_t prompt = result_.prompt_tokens.size();
-  return index < prompt ? result_.prompt_tokens[index] : result_.new_tokens[index - prompt];
-}
-
 bool Sequence::is_eos(int64_t token) const {
   const auto& ids = config_.eos_token_ids;
   return std::find(ids.begin(), ids.end(), token) != ids.end();

@@ -25,9 +25,6 @@ class Sequence {
            const std::shared_ptr<const text::Tokenizer>& tokenizer);
 
   Sampler& sampler() { return sampler_; }
-  /// Prompt and new tokens.
-  int64_t length() const;
-  int64_t token(int64_t position) const;
 
   /// Takes the next token; may call the stream, and may end the sequence.
   void accept(int64_t token);

@@ -169,6 +169,26 @@ TEST(Resolve, RefusesMoreNewTokensAtLeastThanAtMost) {
   EXPECT_EQ(resolved.min_new_tokens, 4);
 }
 
+TEST(Resolve, TakesBeamsFromTheFileAndFromTheCaller) {
+  const json file = {{"num_beams", 4}, {"length_penalty", 0.6}, {"early_stopping", "never"}};
+  const ResolvedConfig of_file = resolve_with({}, file);
+  EXPECT_EQ(of_file.num_beams, 4);
+  EXPECT_EQ(of_file.length_penalty, 0.6f);
+  EXPECT_EQ(of_file.early_stopping, EarlyStopping::kNever);
+  const ResolvedConfig of_caller = resolve_with(asking([](auto& c) {
+                                                  c.num_beams = 1;
+                                                  c.early_stopping = EarlyStopping::kYes;
+                                                  c.top_k = 5;
+                                                }),
+                                                file);
+  EXPECT_EQ(of_caller.num_beams, 1);
+  EXPECT_EQ(of_caller.early_stopping, EarlyStopping::kYes);
+  EXPECT_EQ(message_of<InvalidInputError>([&] {
+              resolve_with(asking([](auto& c) { c.temperature = 0.5f; }), file);
+            }).substr(0, 55),
+            "num_beams is 4 (generation_config.json), but sampling i");
+}
+
 TEST(Resolve, NamesValueAndRangeOfWhatTheCallerSetWrongly) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const std::vector<std::pair<std::string, std::function<void(GenerationConfig&)>>> wrong = {
@@ -185,6 +205,20 @@ TEST(Resolve, NamesValueAndRangeOfWhatTheCallerSetWrongly) {
       {"min_p is 1.5, but must be from 0 to 1", [](auto& c) { c.min_p = 1.5f; }},
       {"repetition_penalty is 0, but must be finite, above 0",
        [](auto& c) { c.repetition_penalty = 0.0f; }},
+      {"num_beams is 0, but must be from 1 to 256", [](auto& c) { c.num_beams = 0; }},
+      {"length_penalty is inf, but must be finite", [=](auto& c) { c.length_penalty = kInfinity; }},
+      {"num_beams is 3, but sampling is on; set do_sample to false",
+       [](auto& c) { c.num_beams = 3, c.top_k = 5; }},
+      {"num_beams is 3, but beams cannot be streamed",
+       [](auto& c) {
+         c.num_beams = 3;
+         c.stream = [](size_t, std::string_view) { return true; };
+       }},
+      {"num_beams is 3, but beams know no stop strings",
+       [](auto& c) {
+         c.num_beams = 3;
+         c.stop_strings = {"a"};
+       }},
       {"an id in eos_token_ids is -1",
        [](auto& c) {
          c.eos_token_ids = {{3, -1}};
@@ -209,6 +243,8 @@ TEST(Resolve, NamesFileKeyAndValueOfAWrongDefault) {
       {"temperature is 1e+300", {{"temperature", 1e300}}},
       {"temperature is true", {{"temperature", true}}},
       {"do_sample is 1, but must be true or false", {{"do_sample", 1}}},
+      {"early_stopping is \"always\", but must be true, false or \"never\"",
+       {{"early_stopping", "always"}}},
       {"top_k is 2.5, but must be an integer at least 0", {{"top_k", 2.5}}},
       {"top_k is 1e+30", {{"top_k", 1e30}}},
       {"top_k is 18446744073709551615", {{"top_k", 18446744073709551615u}}},

@@ -29,6 +29,8 @@ struct Script {
   StepHook before_step;
   int64_t nan_at_step = -1;  // the logits of this step hold a NaN
   int64_t steps = 0;         // taken so far, over all sessions
+  StepHook before_reorder;
+  int64_t reorders = 0;
   int64_t largest_step = 0;  // tokens per sequence
   int64_t live_sessions = 0;
 };
@@ -62,7 +64,13 @@ class ScriptedSession : public backend::Session {
     return logits_;
   }
 
-  void reorder(std::span<const int32_t>) override { throw InferenceError("not scripted"); }
+  void reorder(std::span<const int32_t> source) override {
+    const int64_t n = script_->reorders++;
+    if (script_->before_reorder) script_->before_reorder(n);
+    auto rows = rows_;
+    for (size_t b = 0; b < rows.size(); ++b) rows[b] = rows_[static_cast<size_t>(source[b])];
+    rows_ = std::move(rows);
+  }
   int64_t length() const override { return static_cast<int64_t>(rows_.front().size()); }
 
  private:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterable
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from mm_orch._core import CancelToken
 
@@ -35,6 +35,15 @@ class GenerationOptions(TypedDict, total=False):
     """Makes seen tokens (the prompt's too) less likely when > 1; > 0. Default: 1."""
     seed: int | None
     """The same seed gives the same tokens for the same logits. Default: random."""
+    num_beams: int | None
+    """Texts that are followed together, 1 to 256; the best is returned. Neither with sampling nor
+    with stream or stop_strings. Default: 1, no beam search."""
+    length_penalty: float | None
+    """Beams: texts are compared by log probability / length**length_penalty; more favours long
+    ones. Default: 1."""
+    early_stopping: bool | Literal["never"] | None
+    """Beams: stop when num_beams texts have ended (True), when none is likely to become better
+    (False), or when none can ("never"). Default: False."""
     stop_strings: str | Iterable[str] | None
     """Generation ends before the first of these. Default: none."""
     eos_token_id: int | Iterable[int] | None

@@ -1,0 +1,66 @@
+// Feeds the tokens of all rows to a session and hands out the logits of their last
+// positions. The tokens form a matrix, aligned at the right. A step feeds its next
+// columns; a new session starts again at column 0, so a recovery needs no other path
+// than the start.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "backend/backend.h"
+#include "generation/generator.h"
+
+namespace mm_orch::generation {
+
+/// The source text of prompt `i`; none for models without an encoder.
+inline std::span<const int64_t> source_of(std::span<const std::vector<int64_t>> sources, size_t i) {
+  return sources.empty() ? std::span<const int64_t>() : std::span(sources[i]);
+}
+
+class TokenFeed {
+ public:
+  /// A text that is being generated. Its vectors outlive the feed and only grow, or are replaced
+  /// as `reorder` says.
+  struct Row {
+    const std::vector<int64_t>* prompt;
+    const std::vector<int64_t>* new_tokens;
+    std::span<const int64_t> source = {};  // of an encoder-decoder model
+  };
+  /// Chooses the rows of a new session: those that are still running, at least one.
+  using Arrange = std::function<std::vector<Row>()>;
+  /// Takes the logits [V] of a row; may be called again for the same position after a failure.
+  using Read = std::function<void(size_t row, std::span<const float> logits)>;
+
+  TokenFeed(SessionProvider& sessions, const ResolvedConfig& config, Arrange arrange)
+      : sessions_(sessions), config_(config), arrange_(std::move(arrange)) {}
+
+  /// Feeds what the session lacks and reads the logits of every row; what fails is repeated on the
+  /// sessions that the provider offers.
+  /// @return  false if the request was cancelled; then nothing was read.
+  bool step(const Read& read);
+
+  /// Before the next step, row b goes on from what row `source[b]` held.
+  void reorder(std::vector<int32_t> source) { source_ = std::move(source); }
+
+ private:
+  backend::SessionOptions layout();
+  bool feed(const Read& read);
+  std::span<const int64_t> columns(int64_t first, int64_t count);
+  int64_t length(const Row& row) const;
+  int64_t width() const;
+
+  SessionProvider& sessions_;
+  const ResolvedConfig& config_;
+  const Arrange arrange_;
+  std::vector<Row> rows_;
+  std::vector<int64_t> padding_;
+  std::vector<int32_t> source_;  // empty: every row goes on from itself
+  int64_t columns_fed_ = 0;
+  std::unique_ptr<backend::Session> session_;
+  std::vector<int64_t> tokens_;
+};
+
+}  // namespace mm_orch::generation
