@@ -34,7 +34,7 @@ def prefix(tmp_path: Path) -> Path:
 
 
 def test_the_example_builds_and_runs_against_the_prefix(prefix, tiny_model, tmp_path):
-    source, build = ROOT / "examples" / "cpp", tmp_path / "example"
+    source, build = ROOT / "examples" / "09_cpp", tmp_path / "example"
     run("cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}")
     run("cmake", "--build", build)
     text = run(build / "generate", tiny_model, "Hi")

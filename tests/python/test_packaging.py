@@ -137,7 +137,7 @@ def test_types_are_seen_by_a_checker(tmp_path):
 
 def test_cpp_example_builds_against_the_installation(manager, tiny_model, tmp_path):
     prefix = run("import runpy; runpy.run_module('mm_orch', run_name='__main__')").strip()
-    source = Path(__file__).resolve().parents[2] / "examples" / "cpp"
+    source = Path(__file__).resolve().parents[2] / "examples" / "09_cpp"
     for command in (
         ["cmake", "-S", source, "-B", tmp_path, f"-DCMAKE_PREFIX_PATH={prefix}"],
         ["cmake", "--build", tmp_path],
