@@ -90,8 +90,8 @@ struct ModelUsage {
 };
 
 struct ComparisonOptions {
-  /// A model, and prompts as token ids, each in [0, V). Not set: the last prompts of the model used
-  /// last, each as long as its answer was.
+  /// A model, and prompts as token ids, each in [0, V); both or neither. Not set: the last prompts
+  /// of the model used last, each as long as its answer was.
   std::string model = {};
   std::vector<std::vector<int64_t>> prompts = {};
   int64_t max_new_tokens = 50;  // of each of these prompts, >= 1

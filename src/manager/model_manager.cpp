@@ -366,6 +366,8 @@ BackendComparison ModelManager::compare_backends(const std::string& first,
   config::check_backend_name(second, "second backend", ErrorCode::kInvalidInput);
   if (first == second)
     throw InvalidInputError(fmt::format("Both backends are '{}'; name two different ones", first));
+  if (options.model.empty() != options.prompts.empty())
+    throw InvalidInputError("A comparison takes a model and prompts, or neither");
   auto prompts = self.recent.of_last_model();
   if (options.prompts.empty() && prompts.empty())
     throw InvalidInputError(

@@ -98,6 +98,10 @@ TEST_F(Comparison, RefusesPromptsThatDoNotFit) {
   EXPECT_THROW(compare({}, 5), InvalidInputError);
   EXPECT_THROW(compare({256}, 5), InvalidInputError);
   EXPECT_NO_THROW(compare({1}, 63));
+  EXPECT_THROW(manager.compare_backends("pytorch", "openvino", {.model = "tiny"}),
+               InvalidInputError);
+  EXPECT_THROW(manager.compare_backends("pytorch", "openvino", {.prompts = {{1}}}),
+               InvalidInputError);
 }
 
 TEST_F(Comparison, CanBeCancelled) {
