@@ -1,13 +1,15 @@
 #include "buffer_plan.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace mm_orch::torch_backend {
 namespace {
 
 bool has_no_buffer(const graph::Op& op) {
   return std::holds_alternative<graph::TokenIds>(op) ||
-         std::holds_alternative<graph::Positions>(op);
+         std::holds_alternative<graph::Positions>(op) ||
+         std::holds_alternative<graph::TokenTypes>(op);
 }
 
 // The value whose buffer a value lies in (itself, or the input of its Split), and the index of the
@@ -29,12 +31,15 @@ Lifetimes lifetimes_of(const graph::Graph& graph) {
       lifetimes.last_use[lifetimes.roots[output]] = i;
     }
   }
+  for (const auto result : {graph.hidden, graph.class_logits})
+    if (result != graph::kNone)
+      lifetimes.last_use[lifetimes.roots[result]] = std::numeric_limits<size_t>::max();
   return lifetimes;
 }
 
 }  // namespace
 
-BufferPlan plan_buffers(const graph::Graph& graph) {
+BufferPlan plan_buffers(const graph::Graph& graph, graph::Side side) {
   const auto lifetimes = lifetimes_of(graph);
   BufferPlan plan;
   plan.values.resize(graph.last_axis.size());
@@ -60,7 +65,7 @@ BufferPlan plan_buffers(const graph::Graph& graph) {
       free.push_back(entry.second);
       return true;
     });
-    if (has_no_buffer(node.op)) continue;
+    if (node.side != side || has_no_buffer(node.op)) continue;
     if (const auto* split = std::get_if<graph::Split>(&node.op)) {
       Placement placement = plan.values[node.inputs[0]];
       for (size_t k = 0; k < node.outputs.size(); ++k) {

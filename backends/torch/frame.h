@@ -1,10 +1,12 @@
-// What one session's run of a program works on: the inputs of the step, the values
-// of the graph in their buffers, and the KV cache.
+// What a run of a program works on: the inputs of the step, the values of the graph in
+// their buffers, and the KV cache. The encoder's side has a frame of its own, in which
+// texts of unequal length lie one after the other, without padding.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -31,7 +33,22 @@ struct RopeTable {
   std::vector<float> sin;
 };
 
+/// Keys and values that the decoder reads of the source texts: of layer l and text u
+/// [N, E_u, D] from float starts[u]·N·D on.
+struct SourceStates {
+  std::vector<int64_t> starts;  // [U + 1], in rows
+  std::vector<std::vector<float>> keys, values;
+};
+
+/// Bias by distance of one table of relative positions: what a query adds for the keys before it,
+/// nearest last, float32 [N, length].
+struct DistanceBias {
+  int64_t length = 0;
+  std::vector<float> values;
+};
+
 struct Frame {
+  Frame() : Frame(KvCache({}, 0, 0), {}) {}
   Frame(KvCache kv_cache, std::vector<int64_t> left_padding)
       : cache(std::move(kv_cache)), padding(std::move(left_padding)) {}
 
@@ -45,10 +62,18 @@ struct Frame {
   int64_t tokens = 0;              // T of this step
   std::span<const int64_t> ids;    // [B, T]
   std::vector<int64_t> positions;  // [B, T]
-  std::vector<View> values;        // by ValueId
-  std::vector<RopeTable> rope;     // by index in Program::rope_tables
-  at::Tensor mask;                 // of a prompt's attention, shared by layers of one window
+  std::vector<int64_t> types;      // encoder's side: of each row
+  std::vector<int64_t> starts;     // encoder's side: first row of each text, and the end
+  SourceStates* packed = nullptr;  // encoder's side: where cross attention's keys and values go
+  std::shared_ptr<const SourceStates> source;  // decoder's side of an encoder-decoder model
+  std::vector<int32_t> source_of;              // [B]: each sequence's text
+  std::vector<View> values;                    // by ValueId
+  std::vector<RopeTable> rope;                 // by index in Program::rope_tables
+  std::vector<DistanceBias> distance_bias;     // by index in Part::relative_tables
+  at::Tensor mask;  // of a prompt's attention, shared by layers of one window and table
   int64_t mask_window = 0;
+  int64_t mask_table = -1;
+  int64_t mask_length = 0;       // encoder's side: of the texts that the mask is for
   std::vector<float> scores;     // scratch of attention
   std::vector<float> last_rows;  // [B, H]: what the last Linear reads if only the last token counts
   std::vector<float> logits;

@@ -1,5 +1,5 @@
-// A graph lowered once into a flat list of prepared steps. Immutable after
-// construction, shared by all sessions of a model.
+// A graph lowered once into flat lists of prepared steps, one for each side. Immutable
+// after construction, shared by all sessions of a model.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,36 @@ namespace mm_orch::torch_backend {
 
 using Step = std::function<void(Frame&)>;
 
+/// T5's bias, [N, 2·max_distance + 1]: of each head by distance, from −max_distance on.
+struct RelativeTable {
+  graph::WeightId id;
+  int64_t heads;
+  int64_t max_distance;
+  std::vector<float> values;
+};
+
+/// One side of a graph.
+struct Part {
+  BufferPlan plan;
+  std::vector<Step> steps;               // without the Linear of the logits
+  std::vector<graph::Rope> rope_tables;  // distinct frequencies
+  std::vector<RelativeTable> relative_tables;
+
+  void run(Frame& frame) const;
+};
+
 class Program {
  public:
   explicit Program(const graph::Graph& graph);
 
   /// Runs the T tokens in frame.ids, appends them to the cache and leaves frame.logits.
   void run(Frame& frame, backend::LogitsOf logits_of) const;
+  /// Reads the source texts of an encoder-decoder model.
+  std::shared_ptr<const SourceStates> read_sources(const backend::EncoderInput& texts) const;
+  /// A model with an encoder alone.
+  backend::EncoderOutput encode(const backend::EncoderInput& texts) const;
+
+  const graph::ModelInfo& info() const { return info_; }
 
   const std::vector<CacheShape>& cache_shapes() const { return cache_shapes_; }
   int64_t vocabulary_size() const { return vocabulary_size_; }
@@ -30,17 +54,20 @@ class Program {
   uint64_t weight_bytes() const { return weights_.bytes(); }
 
  private:
+  void lower_all(const graph::Graph& graph);
+  void run_encoder(Frame& frame, const backend::EncoderInput& texts) const;
   void read_limits(const graph::Graph& graph);
   void run_head(Frame& frame, backend::LogitsOf logits_of) const;
 
+  graph::ModelInfo info_;
   WeightStore weights_;
-  BufferPlan plan_;
-  std::vector<Step> steps_;               // all but the last Linear
-  std::vector<graph::Rope> rope_tables_;  // distinct frequencies
+  Part encoder_, decoder_;
   std::vector<CacheShape> cache_shapes_;  // by layer
-  graph::Linear head_;
-  graph::ValueId head_input_;
-  int64_t head_width_;
+  size_t cross_layers_ = 0;
+  graph::ValueId hidden_, class_logits_;
+  graph::Linear head_{graph::kNone};
+  graph::ValueId head_input_ = graph::kNone;
+  int64_t head_width_ = 0;
   int64_t vocabulary_size_;
   int64_t context_length_;
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "backend/inputs.h"
 #include "guard.h"
 
 namespace mm_orch::torch_backend {
@@ -24,19 +25,8 @@ int64_t first_capacity(const backend::SessionOptions& options, const Program& pr
 }
 
 std::vector<int64_t> padding_of(const backend::SessionOptions& options) {
-  if (options.batch < 1)
-    throw InvalidInputError(fmt::format("The batch is {}; it must be at least 1", options.batch),
-                            error_context());
-  if (options.padding.empty()) return std::vector<int64_t>(static_cast<size_t>(options.batch), 0);
-  if (static_cast<int64_t>(options.padding.size()) != options.batch)
-    throw InvalidInputError(fmt::format("Padding is given for {} sequences, but the batch is {}",
-                                        options.padding.size(), options.batch),
-                            error_context());
-  const int64_t smallest = *std::min_element(options.padding.begin(), options.padding.end());
-  if (smallest < 0)
-    throw InvalidInputError(fmt::format("Padding of {}; it must not be negative", smallest),
-                            error_context());
-  return options.padding;
+  if (!options.padding.empty()) return options.padding;
+  return std::vector<int64_t>(static_cast<size_t>(options.batch), 0);
 }
 
 class TorchSession : public backend::Session {
@@ -44,7 +34,11 @@ class TorchSession : public backend::Session {
   TorchSession(std::shared_ptr<const TorchModel> model, const backend::SessionOptions& options)
       : model_(std::move(model)),
         frame_(KvCache(program().cache_shapes(), options.batch, first_capacity(options, program())),
-               padding_of(options)) {}
+               padding_of(options)) {
+    auto unique = backend::unique_sources(options.sources);
+    sources_.tokens = std::move(unique.texts);
+    frame_.source_of = std::move(unique.index);
+  }
 
   std::span<const float> step(std::span<const int64_t> tokens,
                               backend::LogitsOf logits_of) override {
@@ -52,6 +46,8 @@ class TorchSession : public backend::Session {
     return guarded<InferenceError>("run a step", [&] {
       const c10::InferenceMode inference_mode;
       use_threads(model_->num_threads());
+      if (!frame_.source && !sources_.tokens.empty())
+        frame_.source = program().read_sources(sources_);
       prepare(tokens);
       program().run(frame_, logits_of);
       frame_.past += frame_.tokens;  // last, so that a step that failed can be tried again
@@ -73,9 +69,14 @@ class TorchSession : public backend::Session {
     guarded<InferenceError>("reorder the cache", [&] {
       const c10::InferenceMode inference_mode;
       std::vector<int64_t> padding;
-      for (const int32_t index : source) padding.push_back(frame_.padding[index]);
+      std::vector<int32_t> source_of;
+      for (const int32_t index : source) {
+        padding.push_back(frame_.padding[index]);
+        if (!frame_.source_of.empty()) source_of.push_back(frame_.source_of[index]);
+      }
       frame_.cache.reorder(source, frame_.past);
       frame_.padding = std::move(padding);
+      frame_.source_of = std::move(source_of);
     });
   }
 
@@ -122,6 +123,7 @@ class TorchSession : public backend::Session {
   }
 
   std::shared_ptr<const TorchModel> model_;
+  backend::EncoderInput sources_;  // distinct ones
   Frame frame_;
 };
 
@@ -131,10 +133,21 @@ TorchModel::TorchModel(const graph::Graph& graph, int num_threads)
     : program_(graph), num_threads_(num_threads) {}
 
 std::unique_ptr<backend::Session> TorchModel::new_session(const backend::SessionOptions& options) {
+  backend::check_session_options(options, program_.info());
   return guarded<InferenceError>("open a session", [&] {
     const c10::InferenceMode inference_mode;
     auto self = std::static_pointer_cast<const TorchModel>(shared_from_this());
     return std::make_unique<TorchSession>(std::move(self), options);
+  });
+}
+
+backend::EncoderOutput TorchModel::encode(const backend::EncoderInput& input) {
+  if (program_.info().kind != graph::ModelKind::kEncoder) return LoadedModel::encode(input);
+  backend::check_encoder_input(input, program_.info());
+  return guarded<InferenceError>("encode the texts", [&] {
+    const c10::InferenceMode inference_mode;
+    use_threads(num_threads_);
+    return program_.encode(input);
   });
 }
 

@@ -15,6 +15,7 @@ class TorchModel : public backend::LoadedModel {
   TorchModel(const graph::Graph& graph, int num_threads);
 
   std::unique_ptr<backend::Session> new_session(const backend::SessionOptions& options) override;
+  backend::EncoderOutput encode(const backend::EncoderInput& input) override;
   std::string device() const override { return "cpu"; }
   std::string precision() const override { return "FP32"; }
   uint64_t memory_bytes() const override { return program_.weight_bytes(); }

@@ -6,6 +6,10 @@
 #include <cctype>
 
 namespace mm_orch::backend {
+EncoderOutput LoadedModel::encode(const EncoderInput&) {
+  throw InvalidInputError(
+      "The model is no encoder; embeddings and class scores need one, such as BERT");
+}
 
 std::string precision_name(Precision precision) {
   switch (precision) {

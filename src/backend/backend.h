@@ -61,10 +61,25 @@ class Session {
   virtual int64_t length() const = 0;
 };
 
+/// Texts for a model with an encoder alone.
+struct EncoderInput {
+  std::vector<std::span<const int64_t>> tokens;  // [B][E_b], each with a token or more
+  std::vector<std::span<const int64_t>> types;   // of each token: 0 or 1; empty: all 0
+};
+struct EncoderOutput {
+  std::vector<float> hidden;        // [ΣE_b, H], text after text
+  std::vector<float> class_logits;  // [B, labels]; empty without a classification head
+};
+
 class LoadedModel : public std::enable_shared_from_this<LoadedModel> {
  public:
   virtual ~LoadedModel() = default;
+  /// @throws InvalidInputError  the model has an encoder alone, or `options` do not fit it.
   virtual std::unique_ptr<Session> new_session(const SessionOptions& options) = 0;
+  /// Runs a model that has an encoder alone.
+  /// @throws InvalidInputError  it has none, or an id or a length is out of range.
+  /// @throws InferenceError     the backend failed; model, backend and device are attached.
+  virtual EncoderOutput encode(const EncoderInput& input);
   /// The device it runs on, as the backend names it ("cpu", "CPU", "GPU.0").
   virtual std::string device() const = 0;
   /// Weights' precision: "FP32", "FP16", "INT8".

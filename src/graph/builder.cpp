@@ -40,20 +40,51 @@ WeightId GraphBuilder::packed_weight(const std::string& name, std::vector<weight
 
 std::vector<ValueId> GraphBuilder::append(const std::string& name, Op op,
                                           std::vector<ValueId> inputs,
-                                          const std::vector<int64_t>& output_sizes) {
+                                          const std::vector<int64_t>& output_sizes,
+                                          Side source_side) {
   require(names_.insert(name).second, name, "node names are unique");
-  Node node{std::move(op), std::move(inputs), {}, name};
+  const Side side = side_of(name, op, inputs, source_side);
+  Node node{std::move(op), std::move(inputs), {}, name, side};
   for (const int64_t output_size : output_sizes) {
     node.outputs.push_back(static_cast<ValueId>(graph_.last_axis.size()));
     graph_.last_axis.push_back(output_size);
+    sides_.push_back(side);
   }
   graph_.nodes.push_back(std::move(node));
   return graph_.nodes.back().outputs;
 }
 
-ValueId GraphBuilder::token_ids() { return append("input_ids", TokenIds{}, {}, {0})[0]; }
+// Operands lie on one side; only CrossAttention reads from the other.
+Side GraphBuilder::side_of(const std::string& name, const Op& op,
+                           const std::vector<ValueId>& inputs, Side source_side) const {
+  if (inputs.empty()) return source_side;
+  const Side side = sides_.at(inputs[0]);
+  const bool crosses = std::holds_alternative<CrossAttention>(op);
+  for (size_t i = 1; i < inputs.size(); ++i)
+    require(sides_.at(inputs[i]) == (crosses ? Side::kEncoder : side), name,
+            "operands lie on the side that the operation reads");
+  require(!std::holds_alternative<EncoderAttention>(op) || side == Side::kEncoder, name,
+          "encoder attention lies on the encoder's side");
+  require(!(crosses || std::holds_alternative<Attention>(op)) || side == Side::kDecoder, name,
+          "attention with a cache, or across, lies on the decoder's side");
+  return side;
+}
 
-ValueId GraphBuilder::positions() { return append("position_ids", Positions{}, {}, {0})[0]; }
+static std::string source_name(const char* name, Side side) {
+  return side == Side::kEncoder ? fmt::format("encoder.{}", name) : name;
+}
+
+ValueId GraphBuilder::token_ids(Side side) {
+  return append(source_name("input_ids", side), TokenIds{}, {}, {0}, side)[0];
+}
+
+ValueId GraphBuilder::positions(Side side) {
+  return append(source_name("position_ids", side), Positions{}, {}, {0}, side)[0];
+}
+
+ValueId GraphBuilder::token_types() {
+  return append("token_type_ids", TokenTypes{}, {}, {0}, Side::kEncoder)[0];
+}
 
 ValueId GraphBuilder::embedding(const std::string& name, ValueId ids, WeightId weight) {
   const auto& shape = graph_.weights.at(weight).shape;
@@ -93,7 +124,34 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId q, ValueId k, V
           name, "attention's heads match q, k and v");
   require(op.layer >= 0 && op.layer < graph_.info.layers && op.window >= 0, name,
           "attention names a layer of the model");
+  require_relative(op.relative, op.heads, name);
   return append(name, op, {q, k, v}, {size(q)})[0];
+}
+
+ValueId GraphBuilder::encoder_attention(const std::string& name, ValueId q, ValueId k, ValueId v,
+                                        const EncoderAttention& op) {
+  require(size(q) == op.heads * op.head_size && size(k) == size(q) && size(v) == size(q), name,
+          "attention's heads match q, k and v");
+  require_relative(op.relative, op.heads, name);
+  return append(name, op, {q, k, v}, {size(q)})[0];
+}
+
+ValueId GraphBuilder::cross_attention(const std::string& name, ValueId q, ValueId k, ValueId v,
+                                      const CrossAttention& op) {
+  require(size(q) == op.heads * op.head_size && size(k) == size(q) && size(v) == size(q), name,
+          "attention's heads match q, k and v");
+  require(op.layer >= 0 && op.layer < graph_.info.layers, name,
+          "attention names a layer of the model");
+  return append(name, op, {q, k, v}, {size(q)})[0];
+}
+
+void GraphBuilder::require_relative(const RelativePosition& relative, int64_t heads,
+                                    const std::string& name) const {
+  if (relative.table == kNone) return;
+  const auto& shape = graph_.weights.at(relative.table).shape;
+  require(shape.size() == 2 && shape[0] >= 4 && shape[1] == heads, name,
+          "a table of relative positions is [buckets, heads]");
+  require(relative.max_distance > shape[0] / 2, name, "buckets end below the largest distance");
 }
 
 std::vector<ValueId> GraphBuilder::split(const std::string& name, ValueId x,
@@ -119,6 +177,29 @@ ValueId GraphBuilder::silu(const std::string& name, ValueId x) {
 
 ValueId GraphBuilder::gelu(const std::string& name, ValueId x, const Gelu& op) {
   return append(name, op, {x}, {size(x)})[0];
+}
+
+ValueId GraphBuilder::relu(const std::string& name, ValueId x) {
+  return append(name, Relu{}, {x}, {size(x)})[0];
+}
+
+ValueId GraphBuilder::tanh(const std::string& name, ValueId x) {
+  return append(name, Tanh{}, {x}, {size(x)})[0];
+}
+
+ValueId GraphBuilder::scale(const std::string& name, ValueId x, float factor) {
+  return append(name, Scale{factor}, {x}, {size(x)})[0];
+}
+
+void GraphBuilder::set_hidden(ValueId hidden) {
+  require(sides_.at(hidden) == Side::kEncoder, "hidden", "the encoder's output is on its side");
+  graph_.hidden = hidden;
+}
+
+Graph GraphBuilder::finish_encoder(ValueId class_logits) {
+  require(graph_.hidden != kNone, "hidden", "an encoder has an output");
+  graph_.class_logits = class_logits;
+  return std::move(graph_);
 }
 
 Graph GraphBuilder::finish(const std::string& name, ValueId x, WeightId weight) {

@@ -17,8 +17,10 @@ int64_t Graph::parameter_count() const {
 const char* op_name(const Op& op) {
   // In the order of the variant's alternatives.
   static constexpr std::array<const char*, std::variant_size_v<Op>> kNames = {
-      "TokenIds",  "Positions", "Embedding", "Linear",   "LayerNorm", "RmsNorm", "Rope",
-      "Attention", "Split",     "Add",       "Multiply", "Silu",      "Gelu"};
+      "TokenIds",       "Positions", "TokenTypes", "Embedding", "Linear",
+      "LayerNorm",      "RmsNorm",   "Rope",       "Attention", "EncoderAttention",
+      "CrossAttention", "Split",     "Add",        "Multiply",  "Silu",
+      "Gelu",           "Relu",      "Tanh",       "Scale"};
   return kNames[op.index()];
 }
 

@@ -12,9 +12,11 @@ graph::ValueId activation(graph::GraphBuilder& builder, const std::string& node_
   if (function == "gelu") return builder.gelu(node_name, x, {.tanh_approximation = false});
   if (function == "gelu_new" || function == "gelu_pytorch_tanh" || function == "gelu_fast")
     return builder.gelu(node_name, x, {.tanh_approximation = true});
+  if (function == "relu") return builder.relu(node_name, x);
+  if (function == "tanh") return builder.tanh(node_name, x);
   throw UnsupportedModelError(
       fmt::format("Activation '{}' is not supported; supported: silu, swish, gelu, gelu_new, "
-                  "gelu_pytorch_tanh, gelu_fast",
+                  "gelu_pytorch_tanh, gelu_fast, relu, tanh",
                   function));
 }
 

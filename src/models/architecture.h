@@ -15,7 +15,9 @@ struct Architecture {
   graph::Graph (*build)(const weights::ModelSource& source);
 };
 
+const Architecture& bert_architecture();
 const Architecture& gpt2_architecture();
 const Architecture& llama_architecture();
+const Architecture& t5_architecture();
 
 }  // namespace mm_orch::models

@@ -13,9 +13,9 @@
 namespace mm_orch::models {
 namespace {
 
-const std::array<const Architecture*, 2>& all_architectures() {
-  static const std::array<const Architecture*, 2> kAll = {&gpt2_architecture(),
-                                                          &llama_architecture()};
+const auto& all_architectures() {
+  static const std::array kAll = {&bert_architecture(), &gpt2_architecture(), &llama_architecture(),
+                                  &t5_architecture()};
   return kAll;
 }
 

@@ -58,8 +58,8 @@ MM_ORCH_INLINE void weigh(const float* weights, const float* values, int64_t cou
 
 template <int kLanes>
 MM_ORCH_INLINE void attend_body(const float* q, const float* keys, const float* values,
-                                int64_t count, int64_t head_size, float scale, float* scores,
-                                float* out) {
+                                int64_t count, int64_t head_size, float scale, const float* bias,
+                                float* scores, float* out) {
   if (count <= 0) {
     std::fill(out, out + head_size, 0.0f);
     return;
@@ -68,6 +68,8 @@ MM_ORCH_INLINE void attend_body(const float* q, const float* keys, const float* 
   for (; j + 4 <= count; j += 4)
     dots<kLanes, 4>(q, keys + j * head_size, head_size, scale, scores + j);
   for (; j < count; ++j) dots<kLanes, 1>(q, keys + j * head_size, head_size, scale, scores + j);
+  if (bias)
+    for (int64_t i = 0; i < count; ++i) scores[i] += bias[i];
   const float normalizer = 1.0f / exponentiate<kLanes>(scores, count);
 
   int64_t d = 0;
@@ -86,7 +88,7 @@ MM_ORCH_INLINE void attend_body(const float* q, const float* keys, const float* 
 
 MM_ORCH_KERNEL(attend, attend_body,
                (const float* q, const float* keys, const float* values, int64_t count,
-                int64_t head_size, float scale, float* scores, float* out),
-               (q, keys, values, count, head_size, scale, scores, out))
+                int64_t head_size, float scale, const float* bias, float* scores, float* out),
+               (q, keys, values, count, head_size, scale, bias, scores, out))
 
 }  // namespace mm_orch::torch_backend::kernels

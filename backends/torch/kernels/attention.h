@@ -5,11 +5,12 @@
 
 namespace mm_orch::torch_backend::kernels {
 
-/// out [D] = softmax(scale · keys · q) · values.
+/// out [D] = softmax(scale · keys · q + bias) · values.
 /// @param keys, values  [count, D], contiguous.
+/// @param bias          [count]; null: none.
 /// @param scores        room for `count` floats, rounded up to a multiple of 16.
 /// With count 0, out is zero.
 void attend(const float* q, const float* keys, const float* values, int64_t count,
-            int64_t head_size, float scale, float* scores, float* out);
+            int64_t head_size, float scale, const float* bias, float* scores, float* out);
 
 }  // namespace mm_orch::torch_backend::kernels

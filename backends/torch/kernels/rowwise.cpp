@@ -62,6 +62,16 @@ MM_ORCH_INLINE void multiply_body(const float* a, const float* b, int64_t n, flo
 }
 
 template <int kLanes>
+MM_ORCH_INLINE void relu_body(const float* x, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] > 0.0f ? x[i] : 0.0f;
+}
+
+template <int kLanes>
+MM_ORCH_INLINE void scale_body(const float* x, float factor, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = factor * x[i];
+}
+
+template <int kLanes>
 MM_ORCH_INLINE void rotate_body(const float* x, const float* cos, const float* sin, int64_t half,
                                 float* y) {
   for (int64_t i = 0; i < half; ++i) {
@@ -82,6 +92,9 @@ MM_ORCH_KERNEL(rms_norm, rms_norm_body,
 MM_ORCH_KERNEL(add, add_body, (const float* a, const float* b, int64_t n, float* y), (a, b, n, y))
 MM_ORCH_KERNEL(multiply, multiply_body, (const float* a, const float* b, int64_t n, float* y),
                (a, b, n, y))
+MM_ORCH_KERNEL(relu, relu_body, (const float* x, int64_t n, float* y), (x, n, y))
+MM_ORCH_KERNEL(scale, scale_body, (const float* x, float factor, int64_t n, float* y),
+               (x, factor, n, y))
 MM_ORCH_KERNEL(rotate, rotate_body,
                (const float* x, const float* cos, const float* sin, int64_t half, float* y),
                (x, cos, sin, half, y))

@@ -13,6 +13,9 @@ void rms_norm(const float* x, const float* weight, float epsilon, int64_t n, flo
 /// y = a + b; y = a · b.
 void add(const float* a, const float* b, int64_t n, float* y);
 void multiply(const float* a, const float* b, int64_t n, float* y);
+/// y = max(x, 0); y = factor · x.
+void relu(const float* x, int64_t n, float* y);
+void scale(const float* x, float factor, int64_t n, float* y);
 /// Rotates one head of `half`·2 floats: halves convention.
 void rotate(const float* x, const float* cos, const float* sin, int64_t half, float* y);
 

@@ -42,7 +42,29 @@ void append(const Frame& frame, const View& x, const at::Tensor& cache) {
   });
 }
 
-void attend_few(const graph::Attention& op, Frame& frame, const View& q, const View& y) {
+// Self-attention with its table of relative positions, if it has one.
+struct SelfAttention : graph::Attention {
+  std::shared_ptr<const RelativeTable> relative;
+  size_t table_index = 0;
+};
+
+// The bias of the `length` keys up to the query itself, of each head.
+const DistanceBias& distance_bias(Frame& frame, const SelfAttention& op, int64_t length) {
+  auto& bias = frame.distance_bias[op.table_index];
+  if (bias.length >= length) return bias;
+  const auto& table = *op.relative;
+  const int64_t width = 2 * table.max_distance + 1;
+  bias.length = frame.cache.capacity();
+  bias.values.resize(static_cast<size_t>(table.heads * bias.length));
+  for (int64_t h = 0; h < table.heads; ++h)
+    for (int64_t i = 0; i < bias.length; ++i) {
+      const int64_t distance = std::max(i - (bias.length - 1), -table.max_distance);
+      bias.values[h * bias.length + i] = table.values[h * width + table.max_distance + distance];
+    }
+  return bias;
+}
+
+void attend_few(const SelfAttention& op, Frame& frame, const View& q, const View& y) {
   const float* keys = frame.cache.keys(op.layer).const_data_ptr<float>();
   const float* values = frame.cache.values(op.layer).const_data_ptr<float>();
   const int64_t capacity = frame.cache.capacity();
@@ -50,6 +72,8 @@ void attend_few(const graph::Attention& op, Frame& frame, const View& q, const V
   const int64_t units = q.rows * op.heads;
   if (frame.scores.size() < static_cast<size_t>(units * scores_stride))
     frame.scores.resize(static_cast<size_t>(2 * units * scores_stride));
+  const DistanceBias* bias =
+      op.relative ? &distance_bias(frame, op, frame.past + frame.tokens) : nullptr;
   at::parallel_for(0, units, 1, [&](int64_t first, int64_t last) {
     for (int64_t unit = first; unit < last; ++unit) {
       const int64_t r = unit / op.heads;
@@ -59,9 +83,11 @@ void attend_few(const graph::Attention& op, Frame& frame, const View& q, const V
       const int64_t key = first_key(frame, op.window, b, position);
       const int64_t kv_head = b * op.kv_heads + head / (op.heads / op.kv_heads);
       const int64_t offset = (kv_head * capacity + key) * op.head_size;
-      kernels::attend(q.row(r) + head * op.head_size, keys + offset, values + offset,
-                      position + 1 - key, op.head_size, op.scale,
-                      frame.scores.data() + unit * scores_stride, y.row(r) + head * op.head_size);
+      kernels::attend(
+          q.row(r) + head * op.head_size, keys + offset, values + offset, position + 1 - key,
+          op.head_size, op.scale,
+          bias ? &bias->values[(head + 1) * bias->length - (position + 1 - key)] : nullptr,
+          frame.scores.data() + unit * scores_stride, y.row(r) + head * op.head_size);
     }
   });
 }
@@ -84,30 +110,48 @@ at::Tensor make_mask(const Frame& frame, int64_t window) {
   return mask;
 }
 
-const at::Tensor& additive_mask(Frame& frame, int64_t window) {
-  if (!frame.mask.defined() || frame.mask_window != window) {
-    frame.mask = make_mask(frame, window);
-    frame.mask_window = window;
+// The mask with the bias of each head, [B, N, T, S].
+at::Tensor add_bias(const at::Tensor& mask, Frame& frame, const SelfAttention& op) {
+  const int64_t keys = mask.size(3);
+  const auto& bias = distance_bias(frame, op, keys);
+  auto result = mask.repeat({1, op.heads, 1, 1});
+  auto* data = result.data_ptr<float>();
+  for (int64_t row = 0; row < frame.batch() * op.heads * frame.tokens; ++row, data += keys) {
+    const int64_t seen = frame.past + row % frame.tokens + 1;
+    const int64_t head = row / frame.tokens % op.heads;
+    const float* values = &bias.values[(head + 1) * bias.length - seen];
+    for (int64_t key = 0; key < seen; ++key) data[key] += values[key];
+  }
+  return result;
+}
+
+const at::Tensor& additive_mask(Frame& frame, const SelfAttention& op) {
+  const int64_t table = op.relative ? static_cast<int64_t>(op.table_index) : -1;
+  if (!frame.mask.defined() || frame.mask_window != op.window || frame.mask_table != table) {
+    frame.mask = make_mask(frame, op.window);
+    if (op.relative) frame.mask = add_bias(frame.mask, frame, op);
+    frame.mask_window = op.window;
+    frame.mask_table = table;
   }
   return frame.mask;
 }
 
-bool needs_mask(const Frame& frame, int64_t window) {
+bool needs_mask(const Frame& frame, const SelfAttention& op) {
   const bool padded = std::any_of(frame.padding.begin(), frame.padding.end(),
                                   [](int64_t padding) { return padding > 0; });
   // is_causal counts from the first key, so it is right only for an empty cache.
-  return padded || frame.past > 0 || (window > 0 && window < frame.tokens);
+  return padded || frame.past > 0 || op.relative || (op.window > 0 && op.window < frame.tokens);
 }
 
-void attend_many(const graph::Attention& op, Frame& frame, const View& q, const View& y) {
+void attend_many(const SelfAttention& op, Frame& frame, const View& q, const View& y) {
   const int64_t batch = frame.batch();
   const int64_t keys = frame.past + frame.tokens;
   const auto heads_of = [&](const View& x) {  // [B, N, T, D]
     return at::from_blob(x.data, {batch, op.heads, frame.tokens, op.head_size},
                          {frame.tokens * x.stride, op.head_size, x.stride, 1}, at::kFloat);
   };
-  const bool masked = needs_mask(frame, op.window);
-  const auto mask = masked ? std::optional(additive_mask(frame, op.window)) : std::nullopt;
+  const bool masked = needs_mask(frame, op);
+  const auto mask = masked ? std::optional(additive_mask(frame, op)) : std::nullopt;
   heads_of(y).copy_(
       at::scaled_dot_product_attention(heads_of(q), frame.cache.keys(op.layer).narrow(2, 0, keys),
                                        frame.cache.values(op.layer).narrow(2, 0, keys), mask, 0.0,
@@ -116,7 +160,14 @@ void attend_many(const graph::Attention& op, Frame& frame, const View& q, const 
 
 }  // namespace
 
-Step lower_attention(const graph::Attention& op, const graph::Node& node, Lowering&) {
+Step lower_attention(const graph::Attention& attention, const graph::Node& node,
+                     Lowering& lowering) {
+  SelfAttention op{attention, nullptr, 0};
+  if (const auto index = relative_table(attention.relative, false, lowering); index >= 0) {
+    op.table_index = static_cast<size_t>(index);
+    op.relative =
+        std::make_shared<const RelativeTable>(lowering.part.relative_tables[op.table_index]);
+  }
   return [op, q = node.inputs[0], k = node.inputs[1], v = node.inputs[2],
           output = node.outputs[0]](Frame& frame) {
     append(frame, frame.values[k], frame.cache.keys(op.layer));

@@ -1,5 +1,6 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/tanh.h>
 
 #include "kernels/rowwise.h"
 #include "ops/lowering.h"
@@ -22,6 +23,17 @@ Step lower_binary(BinaryKernel kernel, const graph::Node& node) {
   };
 }
 
+template <class Kernel>
+Step lower_unary(Kernel kernel, const graph::Node& node) {
+  return [kernel, input = node.inputs[0], output = node.outputs[0]](Frame& frame) {
+    const View x = frame.values[input];
+    const View y = frame.values[output];
+    for_rows(x.rows, x.columns, [&](int64_t first, int64_t last) {
+      for (int64_t r = first; r < last; ++r) kernel(x.row(r), x.columns, y.row(r));
+    });
+  };
+}
+
 }  // namespace
 
 Step lower_add(const graph::Node& node) { return lower_binary(kernels::add, node); }
@@ -33,6 +45,23 @@ Step lower_silu(const graph::Node& node) {
     auto y = frame.values[output].tensor();
     at::silu_out(y, frame.values[input].tensor());
   };
+}
+
+Step lower_tanh(const graph::Node& node) {
+  return [input = node.inputs[0], output = node.outputs[0]](Frame& frame) {
+    auto y = frame.values[output].tensor();
+    at::tanh_out(y, frame.values[input].tensor());
+  };
+}
+
+Step lower_relu(const graph::Node& node) {
+  return lower_unary([](const float* x, int64_t n, float* y) { kernels::relu(x, n, y); }, node);
+}
+
+Step lower_scale(const graph::Scale& op, const graph::Node& node) {
+  return lower_unary([factor = op.factor](const float* x, int64_t n,
+                                          float* y) { kernels::scale(x, factor, n, y); },
+                     node);
 }
 
 Step lower_gelu(const graph::Gelu& op, const graph::Node& node) {

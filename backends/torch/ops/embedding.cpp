@@ -3,21 +3,33 @@
 #include "ops/lowering.h"
 
 namespace mm_orch::torch_backend {
-namespace {
 
-bool reads_positions(const graph::Graph& graph, graph::ValueId input) {
-  for (const auto& node : graph.nodes)
-    if (!node.outputs.empty() && node.outputs[0] == input)
-      return std::holds_alternative<graph::Positions>(node.op);
-  return false;
+IndexSource index_source(const graph::Graph& graph, graph::ValueId ids) {
+  for (const auto& node : graph.nodes) {
+    if (node.outputs.empty() || node.outputs[0] != ids) continue;
+    if (std::holds_alternative<graph::Positions>(node.op)) return IndexSource::kPositions;
+    if (std::holds_alternative<graph::TokenTypes>(node.op)) return IndexSource::kTypes;
+    break;
+  }
+  return IndexSource::kTokens;
 }
 
-}  // namespace
+static const int64_t* indices_of(const Frame& frame, IndexSource source) {
+  switch (source) {
+    case IndexSource::kPositions:
+      return frame.positions.data();
+    case IndexSource::kTypes:
+      return frame.types.data();
+    case IndexSource::kTokens:
+      break;
+  }
+  return frame.ids.data();
+}
 
 Step lower_embedding(const graph::Embedding& op, const graph::Node& node, Lowering& lowering) {
   return [table = lowering.weights.data(op.weight), output = node.outputs[0],
-          positions = reads_positions(lowering.graph, node.inputs[0])](Frame& frame) {
-    const int64_t* indices = positions ? frame.positions.data() : frame.ids.data();
+          source = index_source(lowering.graph, node.inputs[0])](Frame& frame) {
+    const int64_t* indices = indices_of(frame, source);
     const View y = frame.values[output];
     const auto bytes = static_cast<size_t>(y.columns) * sizeof(float);
     for (int64_t r = 0; r < y.rows; ++r)

@@ -23,7 +23,7 @@ void fill_rope_table(const graph::Rope& op, const std::vector<int64_t>& position
 }
 
 Step lower_rope(const graph::Rope& op, const graph::Node& node, Lowering& lowering) {
-  auto& tables = lowering.rope_tables;
+  auto& tables = lowering.part.rope_tables;
   const auto same = [&](const graph::Rope& other) {
     return other.inverse_frequencies == op.inverse_frequencies &&
            other.attention_factor == op.attention_factor;

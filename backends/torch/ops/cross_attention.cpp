@@ -1,0 +1,65 @@
+// Attention of the decoder to the source: keys and values are laid out once, when the
+// source is read, so that a step reads each head's in order.
+#include <ATen/Parallel.h>
+
+#include <cstring>
+
+#include "kernels/attention.h"
+#include "ops/lowering.h"
+
+namespace mm_orch::torch_backend {
+namespace {
+
+// Rows [E_u, N·D] of each text become [N, E_u, D].
+void pack(const View& x, const std::vector<int64_t>& starts, int64_t heads, int64_t head_size,
+          std::vector<float>& out) {
+  out.resize(static_cast<size_t>(x.rows * heads * head_size));
+  for (size_t text = 0; text + 1 < starts.size(); ++text) {
+    const int64_t length = starts[text + 1] - starts[text];
+    float* block = out.data() + starts[text] * heads * head_size;
+    for (int64_t t = 0; t < length; ++t)
+      for (int64_t h = 0; h < heads; ++h)
+        std::memcpy(block + (h * length + t) * head_size, x.row(starts[text] + t) + h * head_size,
+                    static_cast<size_t>(head_size) * sizeof(float));
+  }
+}
+
+}  // namespace
+
+Step pack_source(const graph::CrossAttention& op, const graph::Node& node) {
+  return [op, k = node.inputs[1], v = node.inputs[2]](Frame& frame) {
+    const auto layer = static_cast<size_t>(op.layer);
+    pack(frame.values[k], frame.starts, op.heads, op.head_size, frame.packed->keys[layer]);
+    pack(frame.values[v], frame.starts, op.heads, op.head_size, frame.packed->values[layer]);
+  };
+}
+
+Step lower_cross_attention(const graph::CrossAttention& op, const graph::Node& node) {
+  return [op, input = node.inputs[0], output = node.outputs[0]](Frame& frame) {
+    const View q = frame.values[input];
+    const View y = frame.values[output];
+    const auto& source = *frame.source;
+    const auto layer = static_cast<size_t>(op.layer);
+    const int64_t units = q.rows * op.heads;
+    int64_t longest = 0;
+    for (size_t text = 0; text + 1 < source.starts.size(); ++text)
+      longest = std::max(longest, source.starts[text + 1] - source.starts[text]);
+    const int64_t scores_stride = (longest + 15) / 16 * 16;
+    if (frame.scores.size() < static_cast<size_t>(units * scores_stride))
+      frame.scores.resize(static_cast<size_t>(units * scores_stride));
+    at::parallel_for(0, units, 1, [&](int64_t first, int64_t last) {
+      for (int64_t unit = first; unit < last; ++unit) {
+        const int64_t r = unit / op.heads;
+        const int64_t head = unit % op.heads;
+        const auto text = static_cast<size_t>(frame.source_of[r / frame.tokens]);
+        const int64_t length = source.starts[text + 1] - source.starts[text];
+        const int64_t offset = (source.starts[text] * op.heads + head * length) * op.head_size;
+        kernels::attend(q.row(r) + head * op.head_size, &source.keys[layer][offset],
+                        &source.values[layer][offset], length, op.head_size, op.scale, nullptr,
+                        frame.scores.data() + unit * scores_stride, y.row(r) + head * op.head_size);
+      }
+    });
+  };
+}
+
+}  // namespace mm_orch::torch_backend
