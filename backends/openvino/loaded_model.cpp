@@ -8,6 +8,7 @@
 
 #include "compile_options.h"
 #include "devices.h"
+#include "encoder_model.h"
 #include "last_position.h"
 #include "mm_orch/log.h"
 #include "openvino_errors.h"
@@ -16,7 +17,23 @@
 namespace mm_orch::openvino {
 namespace {
 
-constexpr size_t kIdleRequests = 4;  // beyond that, their caches cost more than making new ones
+// A model that another tool exported must be one that a session can drive.
+void check_interface(const ov::Model& decoder, const graph::ModelInfo& info,
+                     const ErrorContext& context) {
+  const char* task = info.kind == graph::ModelKind::kEncoderDecoder
+                         ? "text2text-generation-with-past"
+                         : "text-generation-with-past";
+  require_port(decoder.inputs(), "input_ids", task, context);
+  require_port(decoder.outputs(), "logits", task, context);
+  if (decoder.get_variables().empty())
+    throw UnsupportedModelError(
+        fmt::format("The IR keeps no state, so it has no KV cache; export it with 'mm-orch export' "
+                    "or 'optimum-cli export openvino --task {}'",
+                    task),
+        context);
+}
+
+}  // namespace
 
 uint64_t constant_bytes(const ov::Model& model) {
   uint64_t bytes = 0;
@@ -26,55 +43,53 @@ uint64_t constant_bytes(const ov::Model& model) {
   return bytes;
 }
 
-// A model that another tool exported must be one that a session can drive.
-void check_interface(const ov::Model& model, const ErrorContext& context) {
-  const auto has = [](const auto& ports, const std::string& name) {
-    return std::any_of(ports.begin(), ports.end(),
-                       [&](const auto& port) { return port.get_names().count(name) > 0; });
-  };
-  const auto refuse = [&](const std::string& problem) {
-    throw UnsupportedModelError(
-        problem +
-            "; export it with 'mm-orch export' or 'optimum-cli export openvino --task "
-            "text-generation-with-past'",
-        context);
-  };
-  if (!has(model.inputs(), "input_ids")) refuse("The IR has no input 'input_ids'");
-  if (!has(model.outputs(), "logits")) refuse("The IR has no output 'logits'");
-  if (model.get_variables().empty()) refuse("The IR keeps no state, so it has no KV cache");
+std::shared_ptr<backend::LoadedModel> compile(const CompileRequest& request,
+                                              const backend::LoadOptions& options) {
+  if (request.decoder) return OpenVinoModel::compile(request, options);
+  return EncoderModel::compile(request, options);
 }
-
-}  // namespace
 
 OpenVinoModel::OpenVinoModel(const CompileRequest& request, std::string device)
     : info_(request.info),
       precision_(request.precision),
       context_{.backend = kBackendName, .device = std::move(device), .path = request.path},
-      memory_bytes_(constant_bytes(*request.model)) {}
+      memory_bytes_(constant_bytes(*request.decoder)) {
+  if (request.encoder) memory_bytes_ += constant_bytes(*request.encoder);
+}
 
 std::shared_ptr<OpenVinoModel> OpenVinoModel::compile(const CompileRequest& request,
                                                       const backend::LoadOptions& options) {
   std::shared_ptr<OpenVinoModel> loaded(new OpenVinoModel(request, resolve_device(options.device)));
   const auto& context = loaded->context_;
-  if (!request.path.empty()) check_interface(*request.model, context);
-  auto properties = compile_properties(*request.model, request.precision, context.device, options);
-  translate<ModelLoadError>("OpenVINO cannot use the model", context,
-                            [&] { cut_logits(*request.model); });
+  check_interface(*request.decoder, request.info, context);
+  auto properties =
+      compile_properties(*request.decoder, request.precision, context.device, options);
+  CompileRequest changed = request;
+  std::vector<std::string> source_names;
+  translate<ModelLoadError>("OpenVINO cannot use the model", context, [&] {
+    if (changed.encoder) source_names = move_source_part(changed.encoder, changed.decoder);
+    cut_logits(*changed.decoder);
+  });
   try {
-    loaded->prepare(request.model, properties);
+    loaded->prepare(changed, source_names, properties);
   } catch (const ModelLoadError& error) {
     // The CPU plug-in's fused bf16 layers do not take all sizes.
     if (!lowered_by_artifact(properties, options)) throw;
     log(LogLevel::kWarning, fmt::format("{}; trying again in f32, which is slower", error.what()));
     raise_to_f32(properties);
-    loaded->prepare(request.model, properties);
+    loaded->prepare(changed, source_names, properties);
   }
   return loaded;
 }
 
-void OpenVinoModel::prepare(const std::shared_ptr<ov::Model>& model, const ov::AnyMap& properties) {
+void OpenVinoModel::prepare(const CompileRequest& request,
+                            const std::vector<std::string>& source_names,
+                            const ov::AnyMap& properties) {
   translate<ModelLoadError>("OpenVINO cannot compile the model", context_, [&] {
-    compiled_ = core().compile_model(model, context_.device, properties);
+    requests_.emplace(core().compile_model(request.decoder, context_.device, properties));
+    if (request.encoder)
+      sources_.emplace(core().compile_model(request.encoder, context_.device, properties),
+                       source_names);
   });
   try {
     warm_up();
@@ -85,10 +100,12 @@ void OpenVinoModel::prepare(const std::shared_ptr<ov::Model>& model, const ov::A
 }
 
 void OpenVinoModel::warm_up() {
-  const std::vector<int64_t> prompt(
-      static_cast<size_t>(std::min<int64_t>(8, info_.context_length - 1)), 0);
+  const int64_t limit = info_.context_length > 0 ? info_.context_length : 9;
+  const std::vector<int64_t> prompt(static_cast<size_t>(std::min<int64_t>(8, limit - 1)), 0);
   const int64_t token = 0;
-  const auto session = std::make_unique<OpenVinoSession>(*this, nullptr, backend::SessionOptions{});
+  backend::SessionOptions options;
+  if (sources_) options.sources = {{&token, 1}};
+  const auto session = std::make_unique<OpenVinoSession>(*this, nullptr, options);
   if (!prompt.empty()) session->step(prompt, backend::LogitsOf::kLastToken);
   session->step({&token, 1}, backend::LogitsOf::kLastToken);
 }
@@ -96,30 +113,6 @@ void OpenVinoModel::warm_up() {
 std::unique_ptr<backend::Session> OpenVinoModel::new_session(
     const backend::SessionOptions& options) {
   return std::make_unique<OpenVinoSession>(*this, shared_from_this(), options);
-}
-
-bool OpenVinoModel::has_input(const std::string& name) const {
-  const auto& inputs = compiled_.inputs();
-  return std::any_of(inputs.begin(), inputs.end(),
-                     [&](const auto& input) { return input.get_names().count(name) > 0; });
-}
-
-ov::InferRequest OpenVinoModel::acquire_request() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      ov::InferRequest request = std::move(idle_.back());
-      idle_.pop_back();
-      request.reset_state();
-      return request;
-    }
-  }
-  return compiled_.create_infer_request();
-}
-
-void OpenVinoModel::release_request(ov::InferRequest request) {
-  const std::lock_guard lock(mutex_);
-  if (idle_.size() < kIdleRequests) idle_.push_back(std::move(request));
 }
 
 }  // namespace mm_orch::openvino

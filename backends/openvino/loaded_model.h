@@ -1,18 +1,21 @@
-// A compiled model and its idle inference requests. A request holds the state (KV
-// cache) of one session; making one is costly, so that they are kept and reset.
+// A compiled model that generates text. A request of its pool holds the state (KV cache)
+// of one session.
 #pragma once
 
-#include <mutex>
+#include <memory>
 #include <openvino/runtime/compiled_model.hpp>
-#include <openvino/runtime/infer_request.hpp>
-#include <vector>
+#include <optional>
+#include <string>
 
 #include "backend/backend.h"
+#include "request_pool.h"
+#include "source_reader.h"
 
 namespace mm_orch::openvino {
 
 struct CompileRequest {
-  std::shared_ptr<ov::Model> model;  // changed: gets the cut to the last position
+  std::shared_ptr<ov::Model> encoder;  // null: the model has none
+  std::shared_ptr<ov::Model> decoder;  // null: the model has none; changed by compiling
   graph::ModelInfo info;
   std::string precision;  // of the weights
   std::string path;       // of the artifact, for messages; empty: none
@@ -31,25 +34,40 @@ class OpenVinoModel : public backend::LoadedModel {
 
   const graph::ModelInfo& info() const { return info_; }
   const ErrorContext& context() const { return context_; }
-  bool has_input(const std::string& name) const;
-  const ov::CompiledModel& compiled() const { return compiled_; }
-
-  /// A request without past. Thread-safe, as is the next.
-  ov::InferRequest acquire_request();
-  void release_request(ov::InferRequest request);
+  RequestPool& requests() { return *requests_; }
+  /// Null: the model has no encoder.
+  SourceReader* sources() { return sources_ ? &*sources_ : nullptr; }
 
  private:
   OpenVinoModel(const CompileRequest& request, std::string device);
-  void prepare(const std::shared_ptr<ov::Model>& model, const ov::AnyMap& properties);
+  void prepare(const CompileRequest& request, const std::vector<std::string>& source_names,
+               const ov::AnyMap& properties);
   void warm_up();
 
   graph::ModelInfo info_;
   std::string precision_;
   ErrorContext context_;
   uint64_t memory_bytes_ = 0;
-  ov::CompiledModel compiled_;
-  std::mutex mutex_;
-  std::vector<ov::InferRequest> idle_;
+  std::optional<RequestPool> requests_;
+  std::optional<SourceReader> sources_;
 };
+
+uint64_t constant_bytes(const ov::Model& model);
+
+/// Compiles what the request has: an EncoderModel, if there is no decoder, else an OpenVinoModel.
+std::shared_ptr<backend::LoadedModel> compile(const CompileRequest& request,
+                                              const backend::LoadOptions& options);
+
+/// @throws UnsupportedModelError  none of `ports` has that name; says how to export for `task`.
+template <class Ports>
+void require_port(const Ports& ports, const std::string& name, const std::string& task,
+                  const ErrorContext& context) {
+  for (const auto& port : ports)
+    if (port.get_names().count(name)) return;
+  throw UnsupportedModelError(
+      "The IR has no input or output '" + name +
+          "'; export it with 'mm-orch export' or 'optimum-cli export openvino --task " + task + "'",
+      context);
+}
 
 }  // namespace mm_orch::openvino

@@ -17,27 +17,58 @@ namespace {
 
 constexpr std::string_view kBuiltFor = MM_ORCH_OPENVINO_VERSION;
 
+namespace fs = std::filesystem;
+
+// "t5-small_decoder.xml" → "t5-small_encoder.xml"; empty where the file is no decoder's.
+fs::path encoder_beside(const fs::path& path) {
+  std::string name = path.filename().string();
+  const size_t place = name.rfind("decoder");
+  if (place == std::string::npos) return {};
+  return path.parent_path() / name.replace(place, 7, "encoder");
+}
+
 class IrArtifact : public backend::Artifact {
  public:
-  explicit IrArtifact(std::filesystem::path path)
-      : path_(std::move(path)), model_(read_ir(path_)), metadata_(read_metadata(*model_)) {}
+  explicit IrArtifact(fs::path path)
+      : path_(std::move(path)), model_(read_ir(path_)), metadata_(read_metadata(*model_)) {
+    const auto encoder = encoder_beside(path_);
+    std::error_code ignored;
+    if (fs::is_regular_file(encoder, ignored)) encoder_ = read_ir(encoder);
+  }
 
   std::map<std::string, std::string> metadata() const override { return metadata_; }
 
   std::shared_ptr<backend::LoadedModel> compile(const graph::ModelInfo& info,
                                                 const backend::LoadOptions& options) override {
     const auto precision = metadata_.find("precision");
-    return OpenVinoModel::compile(
-        {.model = model_->clone(),
-         .info = info,
-         .precision = precision == metadata_.end() ? weight_precision(*model_) : precision->second,
-         .path = path_.string()},
-        options);
+    CompileRequest request{
+        .encoder = nullptr,
+        .decoder = nullptr,
+        .info = info,
+        .precision = precision == metadata_.end() ? weight_precision(*model_) : precision->second,
+        .path = path_.string()};
+    switch (info.kind) {
+      case graph::ModelKind::kEncoder:
+        request.encoder = model_->clone();
+        break;
+      case graph::ModelKind::kEncoderDecoder:
+        if (!encoder_)
+          throw FileValidationError(
+              fmt::format("{} has no encoder beside it ({} is missing); export the model again",
+                          path_.string(), encoder_beside(path_).filename().string()),
+              {.backend = kBackendName, .path = path_.string()});
+        request.encoder = encoder_->clone();
+        [[fallthrough]];
+      case graph::ModelKind::kDecoder:
+        request.decoder = model_->clone();
+    }
+    return openvino::compile(request, options);
   }
 
  private:
-  std::filesystem::path path_;
+  fs::path path_;
   std::shared_ptr<ov::Model> model_;
+  std::shared_ptr<ov::Model> encoder_;  // of an encoder-decoder model
   std::map<std::string, std::string> metadata_;
 };
 
@@ -73,22 +104,30 @@ std::vector<backend::DeviceInfo> OpenVinoBackend::devices() const {
 std::shared_ptr<backend::LoadedModel> OpenVinoBackend::load(const graph::Graph& graph,
                                                             const backend::LoadOptions& options) {
   resolve_device(options.device);  // before the long work
-  return OpenVinoModel::compile({.model = lower(graph, backend::Precision::kFP32),
-                                 .info = graph.info,
-                                 .precision = "FP32",
-                                 .path = {}},
-                                options);
+  auto lowered = lower(graph, backend::Precision::kFP32);
+  return openvino::compile({.encoder = std::move(lowered.encoder),
+                            .decoder = std::move(lowered.decoder),
+                            .info = graph.info,
+                            .precision = "FP32",
+                            .path = {}},
+                           options);
 }
 
 void OpenVinoBackend::export_artifact(const graph::Graph& graph, const std::filesystem::path& stem,
                                       const backend::ExportOptions& options) {
-  const auto model = lower(graph, options.precision, options.progress);
+  const auto lowered = lower(graph, options.precision, options.progress);
   auto metadata = options.metadata;
   metadata["precision"] = backend::precision_name(options.precision);
-  write_metadata(*model, metadata);
-  for (const auto& [name, value] : tuned_options(options.precision))
-    model->set_rt_info(value, std::vector<std::string>{"runtime_options", name});
-  write_ir(model, stem);
+  const auto write = [&](const std::shared_ptr<ov::Model>& model, const fs::path& file) {
+    write_metadata(*model, metadata);
+    for (const auto& [name, value] : tuned_options(options.precision))
+      model->set_rt_info(value, std::vector<std::string>{"runtime_options", name});
+    write_ir(model, file);
+  };
+  if (!lowered.encoder || !lowered.decoder)
+    return write(lowered.decoder ? lowered.decoder : lowered.encoder, stem);
+  write(lowered.encoder, stem.string() + "_encoder");
+  write(lowered.decoder, stem.string() + "_decoder");
 }
 
 std::unique_ptr<backend::Artifact> OpenVinoBackend::open_artifact(

@@ -17,24 +17,21 @@ OpenVinoSession::OpenVinoSession(OpenVinoModel& model,
       owner_(std::move(owner)),
       batch_(options.batch),
       padding_(options.padding),
-      has_mask_(model.has_input("attention_mask")),
-      has_positions_(model.has_input("position_ids")),
-      has_beams_(model.has_input("beam_idx")),
-      has_cut_(model.has_input(kFirstPosition)) {
-  if (batch_ < 1)
-    throw InvalidInputError(fmt::format("The batch has {} sequences; it needs 1 or more", batch_));
+      has_mask_(has_input(model.requests().model(), "attention_mask")),
+      has_positions_(has_input(model.requests().model(), "position_ids")),
+      has_beams_(has_input(model.requests().model(), "beam_idx")),
+      has_cut_(has_input(model.requests().model(), kFirstPosition)),
+      sources_(backend::unique_sources(options.sources)) {
+  backend::check_session_options(options, model.info());
   if (padding_.empty()) padding_.resize(static_cast<size_t>(batch_), 0);
-  if (static_cast<int64_t>(padding_.size()) != batch_)
-    throw InvalidInputError(
-        fmt::format("padding has {} entries for {} sequences", padding_.size(), batch_));
   beams_.resize(static_cast<size_t>(batch_));
   std::iota(beams_.begin(), beams_.end(), 0);
   request_ = translate<InferenceError>("OpenVINO cannot make an inference request", model.context(),
-                                       [&] { return model.acquire_request(); });
+                                       [&] { return model.requests().acquire(); });
 }
 
 OpenVinoSession::~OpenVinoSession() {
-  if (!failed_) model_.release_request(std::move(request_));
+  if (!failed_) model_.requests().release(std::move(request_));
 }
 
 int64_t OpenVinoSession::check_tokens(std::span<const int64_t> tokens) const {
@@ -50,7 +47,7 @@ int64_t OpenVinoSession::check_tokens(std::span<const int64_t> tokens) const {
           fmt::format("Token id {} is outside the vocabulary [0, {})", id, info.vocabulary_size));
   const int64_t count = size / batch_;
   const int64_t least_padding = *std::min_element(padding_.begin(), padding_.end());
-  if (length_ + count - least_padding > info.context_length)
+  if (info.context_length > 0 && length_ + count - least_padding > info.context_length)
     throw InvalidInputError(fmt::format("{} tokens after {} exceed the context of {} tokens", count,
                                         length_ - least_padding, info.context_length));
   return count;
@@ -85,6 +82,15 @@ void OpenVinoSession::set_inputs(std::span<const int64_t> tokens, int64_t count,
   }
 }
 
+// Read at the first step; spread anew when sequences have changed places.
+void OpenVinoSession::set_sources() {
+  if (!model_.sources() || !spread_.empty()) return;
+  if (texts_.empty()) texts_ = model_.sources()->read(sources_.texts);
+  spread_ = spread(texts_, sources_.index);
+  const auto& names = model_.sources()->names();
+  for (size_t i = 0; i < names.size(); ++i) request_.set_tensor(names[i], spread_[i]);
+}
+
 std::span<const float> OpenVinoSession::logits(int64_t count, backend::LogitsOf logits_of) {
   const ov::Tensor output = request_.get_tensor("logits");
   const std::span all(output.data<float>(), output.get_size());
@@ -104,6 +110,7 @@ std::span<const float> OpenVinoSession::step(std::span<const int64_t> tokens,
   failed_ = true;
   const auto result =
       translate<InferenceError>("OpenVINO's inference failed", model_.context(), [&] {
+        set_sources();
         set_inputs(tokens, count, logits_of);
         request_.infer();
         return logits(count, logits_of);
@@ -130,6 +137,12 @@ void OpenVinoSession::reorder(std::span<const int32_t> source) {
   if (!has_beams_ && !std::is_sorted(source.begin(), source.end(), std::less_equal<>()))
     throw InferenceError("The model has no input 'beam_idx', so its sequences cannot be reordered",
                          model_.context());
+  if (!sources_.index.empty()) {
+    std::vector<int32_t> index;
+    for (const int32_t b : source) index.push_back(sources_.index[static_cast<size_t>(b)]);
+    if (index != sources_.index) spread_.clear();
+    sources_.index = std::move(index);
+  }
   beams_ = std::move(beams);
   padding_ = std::move(padding);
 }

@@ -5,7 +5,7 @@
 #include <openvino/runtime/infer_request.hpp>
 #include <vector>
 
-#include "backend/backend.h"
+#include "backend/inputs.h"
 #include "loaded_model.h"
 
 namespace mm_orch::openvino {
@@ -25,6 +25,7 @@ class OpenVinoSession : public backend::Session {
  private:
   int64_t check_tokens(std::span<const int64_t> tokens) const;
   void set_inputs(std::span<const int64_t> tokens, int64_t count, backend::LogitsOf logits_of);
+  void set_sources();
   std::span<const float> logits(int64_t count, backend::LogitsOf logits_of);
 
   OpenVinoModel& model_;
@@ -36,6 +37,9 @@ class OpenVinoSession : public backend::Session {
   ov::InferRequest request_;
   bool has_mask_, has_positions_, has_beams_, has_cut_;
   std::vector<int32_t> beams_;  // [B]: applied at the next step
+  backend::UniqueSources sources_;
+  SourceReader::States texts_;   // of the distinct sources
+  SourceReader::States spread_;  // of each sequence's, as the request reads them
   // Memory behind the request's input tensors.
   std::vector<int64_t> tokens_, mask_, positions_;
   int64_t first_position_ = 0;

@@ -5,6 +5,7 @@
 #include <openvino/op/multiply.hpp>
 #include <openvino/op/reshape.hpp>
 
+#include "graph/relative_position.h"
 #include "graph/weight_reader.h"
 #include "quantization.h"
 
@@ -99,6 +100,18 @@ ov::Output<ov::Node> WeightConstants::vector(graph::WeightId id) {
   const auto constant = float_constant(weight(id));
   made_.emplace(id, Matrix{constant, false});
   report(weight(id));
+  return constant;
+}
+
+ov::Output<ov::Node> WeightConstants::relative_bias(const graph::RelativePosition& relative,
+                                                    bool bidirectional) {
+  const auto found = made_.find(relative.table);
+  if (found != made_.end()) return found->second.value;
+  const auto values = graph::relative_bias(graph_, relative, bidirectional);
+  const auto rows = static_cast<size_t>(2 * relative.max_distance + 1);
+  const auto constant = Constant::create(ov::element::f32, {rows, values.size() / rows}, values);
+  made_.emplace(relative.table, Matrix{constant, false});
+  report(weight(relative.table));
   return constant;
 }
 

@@ -27,6 +27,8 @@ class WeightConstants {
   Matrix matrix(graph::WeightId id);
   /// A bias or norm weight: always f32 [n].
   ov::Output<ov::Node> vector(graph::WeightId id);
+  /// The bias of a table of relative positions by distance: f32 [2·max_distance + 1, N].
+  ov::Output<ov::Node> relative_bias(const graph::RelativePosition& relative, bool bidirectional);
 
  private:
   const graph::Weight& weight(graph::WeightId id) const;

@@ -136,11 +136,13 @@ class Backend {
   /// True if this backend runs exported artifacts (OpenVINO IR); else the next two throw
   /// BackendError.
   virtual bool uses_artifacts() const = 0;
-  /// Writes `<stem>.xml` and `<stem>.bin` in the format of the SDK.
+  /// Writes `<stem>.xml` and `<stem>.bin` in the format of the SDK; of an encoder-decoder model
+  /// `<stem>_encoder` and `<stem>_decoder`.
   /// @throws BackendError  naming the path and the system's reason (disk full, not writable).
   virtual void export_artifact(const graph::Graph& graph, const std::filesystem::path& stem,
                                const ExportOptions& options) = 0;
-  /// Opens `<path>` (.xml).
+  /// Opens `<path>` (.xml); of an encoder-decoder model the decoder's, with the encoder's beside
+  /// it.
   /// @throws FileValidationError  damaged or truncated.
   virtual std::unique_ptr<Artifact> open_artifact(const std::filesystem::path& path) = 0;
 };

@@ -36,6 +36,7 @@ Value append_to_cache(Lowering& lowering, const graph::Attention& op, const std:
   const auto read = make_shared<ov::op::v6::ReadValue>(empty, variable);
   const auto past = make_shared<ov::op::v8::Gather>(read, lowering.beam_idx(),
                                                     Constant::create(ov::element::i64, {}, {0}));
+  lowering.set_past(past);
   const auto present = make_shared<Concat>(ov::OutputVector{past, fresh}, 2);
   lowering.keep_state(variable, make_shared<ov::op::v6::Assign>(present, variable));
   return present;
@@ -67,9 +68,29 @@ void lower_op(Lowering& lowering, const graph::Node& node, const graph::Attentio
       append_to_cache(lowering, op, "value", lowering.heads(node.inputs[2], op.head_size));
   const auto attention = make_shared<ov::op::v13::ScaledDotProductAttention>(
       query, repeat_heads(lowering, op, key), repeat_heads(lowering, op, value),
-      lowering.attention_bias(op.window), constant_f32(op.scale), /*causal=*/false);
+      lowering.attention_bias(op.window, op.relative), constant_f32(op.scale), /*causal=*/false);
   attention->set_friendly_name(node.name);
   lowering.set_heads(node.outputs[0], attention);
+}
+
+// Without a cache: over the source, which is the same at every step.
+template <class Operation>
+static void attend(Lowering& lowering, const graph::Node& node, const Operation& op,
+                   const Value& bias) {
+  const auto attention = make_shared<ov::op::v13::ScaledDotProductAttention>(
+      lowering.heads(node.inputs[0], op.head_size), lowering.heads(node.inputs[1], op.head_size),
+      lowering.heads(node.inputs[2], op.head_size), bias, constant_f32(op.scale),
+      /*causal=*/false);
+  attention->set_friendly_name(node.name);
+  lowering.set_heads(node.outputs[0], attention);
+}
+
+void lower_op(Lowering& lowering, const graph::Node& node, const graph::EncoderAttention& op) {
+  attend(lowering, node, op, lowering.encoder_attention_bias(op.relative));
+}
+
+void lower_op(Lowering& lowering, const graph::Node& node, const graph::CrossAttention& op) {
+  attend(lowering, node, op, lowering.cross_attention_bias());
 }
 
 }  // namespace mm_orch::openvino

@@ -2,6 +2,7 @@
 
 #include <openvino/core/model.hpp>
 #include <openvino/op/add.hpp>
+#include <openvino/op/clamp.hpp>
 #include <openvino/op/concat.hpp>
 #include <openvino/op/constant.hpp>
 #include <openvino/op/convert.hpp>
@@ -41,6 +42,10 @@ std::shared_ptr<ov::op::v0::Parameter> parameter(const std::string& name, ov::el
   return result;
 }
 
+std::shared_ptr<ov::op::v0::Parameter> ids_parameter(const std::string& name) {
+  return parameter(name, ov::element::i64, {-1, -1});
+}
+
 Value dimension(const Value& value, int64_t axis) {  // i64 [1]
   return make_shared<ov::op::v8::Gather>(make_shared<ov::op::v3::ShapeOf>(value),
                                          constant_i64({axis}),
@@ -56,6 +61,16 @@ Value range(const Value& begin, const Value& end) {
                                         ov::element::i64);
 }
 
+Value row(const Value& vector) { return make_shared<Unsqueeze>(vector, constant_i64({0})); }
+Value column(const Value& vector) { return make_shared<Unsqueeze>(vector, constant_i64({1})); }
+
+std::shared_ptr<ov::op::v0::Result> result(const std::string& name, const Value& value) {
+  value.get_node()->output(value.get_index()).set_names({name});
+  auto node = make_shared<ov::op::v0::Result>(value);
+  node->set_friendly_name(name);
+  return node;
+}
+
 }  // namespace
 
 Value constant_i64(const std::vector<int64_t>& values) {
@@ -64,13 +79,35 @@ Value constant_i64(const std::vector<int64_t>& values) {
 
 Value constant_f32(float value) { return Constant::create(ov::element::f32, {}, {value}); }
 
-Lowering::Lowering(const graph::Graph& graph, WeightConstants& weights)
-    : graph_(graph),
-      weights_(weights),
-      input_ids_(parameter("input_ids", ov::element::i64, {-1, -1})),
-      attention_mask_(parameter("attention_mask", ov::element::i64, {-1, -1})),
-      position_ids_(parameter("position_ids", ov::element::i64, {-1, -1})),
-      beam_idx_(parameter("beam_idx", ov::element::i32, {-1})) {}
+Lowering::Lowering(const graph::Graph& graph, WeightConstants& weights, graph::Side side)
+    : graph_(graph), weights_(weights), input_ids_(ids_parameter("input_ids")) {
+  if (side == graph::Side::kEncoder) {
+    attention_mask_ = ids_parameter("attention_mask");
+    return;
+  }
+  beam_idx_ = parameter("beam_idx", ov::element::i32, {-1});
+  if (graph.hidden == graph::kNone) {
+    attention_mask_ = ids_parameter("attention_mask");
+    position_ids_ = ids_parameter("position_ids");
+    return;
+  }
+  encoder_hidden_states_ =
+      parameter("encoder_hidden_states", ov::element::f32, {-1, -1, graph.info.hidden_size});
+  encoder_attention_mask_ = ids_parameter("encoder_attention_mask");
+  values_[graph.hidden] = encoder_hidden_states_;
+}
+
+const Lowering::Parameter& Lowering::token_type_ids() {
+  if (!token_type_ids_) token_type_ids_ = ids_parameter("token_type_ids");
+  return token_type_ids_;
+}
+
+Value Lowering::positions() {
+  if (position_ids_) return position_ids_;
+  return make_shared<Unsqueeze>(
+      range(Constant::create(ov::element::i64, {}, {0}), scalar(dimension(input_ids_, 1))),
+      constant_i64({0}));
+}
 
 Value Lowering::value(graph::ValueId id) {
   if (const auto found = values_.find(id); found != values_.end()) return found->second;
@@ -105,15 +142,18 @@ Value Lowering::sequence_length() {
   return sequence_length_;
 }
 
-Value Lowering::attention_bias(int64_t window) {
-  if (const auto found = attention_bias_.find(window); found != attention_bias_.end())
-    return found->second;
+void Lowering::set_past(const Value& past) {
+  if (attention_mask_ || sequence_length_.get_node()) return;
+  sequence_length_ = make_shared<ov::op::v1::Add>(dimension(past, 2), dimension(input_ids_, 1));
+}
+
+// bool [T, S], or [B, 1, T, S] where a mask says what is padding.
+Value Lowering::causal(int64_t window) {
   const Value total = scalar(sequence_length());
   const Value fed = scalar(dimension(input_ids_, 1));
   const auto past = make_shared<ov::op::v1::Subtract>(total, fed);
-  const auto key = make_shared<Unsqueeze>(range(Constant::create(ov::element::i64, {}, {0}), total),
-                                          constant_i64({0}));                        // [1, S]
-  const auto query = make_shared<Unsqueeze>(range(past, total), constant_i64({1}));  // [T, 1]
+  const Value key = row(range(Constant::create(ov::element::i64, {}, {0}), total));  // [1, S]
+  const Value query = column(range(past, total));                                    // [T, 1]
   Value visible = make_shared<ov::op::v1::LessEqual>(key, query);                    // [T, S]
   if (window > 0) {
     const auto oldest =
@@ -121,13 +161,66 @@ Value Lowering::attention_bias(int64_t window) {
     visible =
         make_shared<ov::op::v1::LogicalAnd>(visible, make_shared<ov::op::v1::Greater>(key, oldest));
   }
+  if (!attention_mask_) return visible;
   const auto present = make_shared<Unsqueeze>(
       make_shared<Convert>(attention_mask_, ov::element::boolean), constant_i64({1, 2}));
-  visible = make_shared<ov::op::v1::LogicalAnd>(visible, present);  // [B, 1, T, S]
-  const auto bias =
-      make_shared<ov::op::v1::Select>(visible, constant_f32(0), constant_f32(kMasked));
-  attention_bias_[window] = bias;
+  return make_shared<ov::op::v1::LogicalAnd>(visible, present);
+}
+
+Value Lowering::attention_bias(int64_t window, const graph::RelativePosition& relative) {
+  auto& bias = attention_bias_[{window, relative.table}];
+  if (bias.get_node()) return bias;
+  Value seen = constant_f32(0);
+  if (relative.table != graph::kNone) {
+    const Value total = scalar(sequence_length());
+    const auto past = make_shared<ov::op::v1::Subtract>(total, scalar(dimension(input_ids_, 1)));
+    seen = relative_bias(relative, false, range(past, total),
+                         range(Constant::create(ov::element::i64, {}, {0}), total));
+  }
+  const Value visible = causal(window);
+  bias = make_shared<ov::op::v1::Select>(visible, seen, constant_f32(kMasked));
+  if (!attention_mask_ && relative.table == graph::kNone)
+    bias = make_shared<Unsqueeze>(bias, constant_i64({0, 1}));
   return bias;
+}
+
+// f32 [1, N, T, S] for positions i64 [T] and [S].
+Value Lowering::relative_bias(const graph::RelativePosition& relative, bool bidirectional,
+                              const Value& query, const Value& key) {
+  const auto limit = static_cast<double>(relative.max_distance);
+  const auto distance = make_shared<ov::op::v1::Subtract>(row(key), column(query));
+  const auto index =
+      make_shared<ov::op::v1::Add>(make_shared<ov::op::v0::Clamp>(distance, -limit, limit),
+                                   Constant::create(ov::element::i64, {}, {relative.max_distance}));
+  const auto rows =
+      make_shared<ov::op::v8::Gather>(weights_.relative_bias(relative, bidirectional), index,
+                                      Constant::create(ov::element::i64, {}, {0}));  // [T, S, N]
+  return make_shared<Unsqueeze>(make_shared<ov::op::v1::Transpose>(rows, constant_i64({2, 0, 1})),
+                                constant_i64({0}));
+}
+
+// f32 [B, 1, 1, E].
+Value Lowering::padding_bias(const Parameter& mask) {
+  const auto present = make_shared<Unsqueeze>(make_shared<Convert>(mask, ov::element::boolean),
+                                              constant_i64({1, 2}));
+  return make_shared<ov::op::v1::Select>(present, constant_f32(0), constant_f32(kMasked));
+}
+
+Value Lowering::encoder_attention_bias(const graph::RelativePosition& relative) {
+  auto& bias = encoder_attention_bias_[relative.table];
+  if (bias.get_node()) return bias;
+  bias = padding_bias(attention_mask_);
+  if (relative.table == graph::kNone) return bias;
+  const Value position =
+      range(Constant::create(ov::element::i64, {}, {0}), scalar(dimension(input_ids_, 1)));
+  bias = make_shared<ov::op::v1::Add>(bias, relative_bias(relative, true, position, position));
+  return bias;
+}
+
+Value Lowering::cross_attention_bias() {
+  if (!cross_attention_bias_.get_node())
+    cross_attention_bias_ = padding_bias(encoder_attention_mask_);
+  return cross_attention_bias_;
 }
 
 Lowering::Rotation Lowering::rotation(const graph::Rope& rope) {
@@ -135,8 +228,8 @@ Lowering::Rotation Lowering::rotation(const graph::Rope& rope) {
   if (const auto found = rotations_.find(key); found != rotations_.end()) return found->second;
   const auto frequencies = Constant::create(
       ov::element::f32, {1, 1, rope.inverse_frequencies.size()}, rope.inverse_frequencies);
-  const auto position = make_shared<Unsqueeze>(
-      make_shared<Convert>(position_ids_, ov::element::f32), constant_i64({2}));  // [B, T, 1]
+  const auto position = make_shared<Unsqueeze>(make_shared<Convert>(positions(), ov::element::f32),
+                                               constant_i64({2}));  // [B, T, 1]
   const auto half = make_shared<ov::op::v1::Multiply>(position, frequencies);
   const auto angles = make_shared<ov::op::v0::Concat>(ov::OutputVector{half, half}, -1);
   const auto finish = [&](Value value) -> Value {
@@ -156,15 +249,25 @@ void Lowering::keep_state(std::shared_ptr<ov::op::util::Variable> variable,
   sinks_.push_back(std::move(assign));
 }
 
-std::shared_ptr<ov::Model> Lowering::finish() {
-  const Value logits = value(graph_.logits);
-  logits.get_node()->output(logits.get_index()).set_names({"logits"});
-  const auto result = make_shared<ov::op::v0::Result>(logits);
-  result->set_friendly_name("logits");
-  return make_shared<ov::Model>(
-      ov::ResultVector{result}, sinks_,
-      ov::ParameterVector{input_ids_, attention_mask_, position_ids_, beam_idx_}, variables_,
-      graph_.info.architecture);
+std::shared_ptr<ov::Model> Lowering::finish_decoder() {
+  ov::ParameterVector inputs;
+  for (const auto& input : {input_ids_, attention_mask_, position_ids_, encoder_hidden_states_,
+                            encoder_attention_mask_, beam_idx_})
+    if (input) inputs.push_back(input);
+  return make_shared<ov::Model>(ov::ResultVector{result("logits", value(graph_.logits))}, sinks_,
+                                inputs, variables_, graph_.info.architecture);
+}
+
+std::shared_ptr<ov::Model> Lowering::finish_encoder() {
+  ov::ParameterVector inputs{input_ids_, attention_mask_};
+  if (token_type_ids_) inputs.push_back(token_type_ids_);
+  ov::ResultVector results{result("last_hidden_state", value(graph_.hidden))};
+  if (graph_.class_logits != graph::kNone)
+    results.push_back(result(
+        "logits", make_shared<ov::op::v8::Gather>(value(graph_.class_logits),
+                                                  Constant::create(ov::element::i64, {}, {0}),
+                                                  Constant::create(ov::element::i64, {}, {1}))));
+  return make_shared<ov::Model>(results, inputs, graph_.info.architecture);
 }
 
 }  // namespace mm_orch::openvino

@@ -18,7 +18,11 @@ void lower_op(Lowering& lowering, const graph::Node& node, const graph::TokenIds
 }
 
 void lower_op(Lowering& lowering, const graph::Node& node, const graph::Positions&) {
-  lowering.set_value(node.outputs[0], lowering.position_ids());
+  lowering.set_value(node.outputs[0], lowering.positions());
+}
+
+void lower_op(Lowering& lowering, const graph::Node& node, const graph::TokenTypes&) {
+  lowering.set_value(node.outputs[0], lowering.token_type_ids());
 }
 
 void lower_op(Lowering& lowering, const graph::Node& node, const graph::Embedding& op) {

@@ -182,7 +182,7 @@ TEST_F(OpenVinoArtifact, AMissingFolderIsReported) {
 
 TEST(OpenVinoLowering, PlainWeightsAreNotCopied) {
   const auto graph = gpt2_graph();
-  const auto model = lower(graph, Precision::kFP32);
+  const auto model = lower(graph, Precision::kFP32).decoder;
   std::vector<const void*> constants;
   for (const auto& node : model->get_ops())
     if (const auto constant = ov::as_type_ptr<ov::op::v0::Constant>(node))

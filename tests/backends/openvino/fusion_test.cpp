@@ -12,8 +12,12 @@ namespace mm_orch::openvino {
 namespace {
 
 std::map<std::string, int> layer_counts(const graph::Graph& graph, backend::Precision precision) {
-  const auto model = OpenVinoModel::compile(
-      {.model = lower(graph, precision), .info = graph.info, .precision = "", .path = {}}, {});
+  const auto model = OpenVinoModel::compile({.encoder = nullptr,
+                                             .decoder = lower(graph, precision).decoder,
+                                             .info = graph.info,
+                                             .precision = "",
+                                             .path = {}},
+                                            {});
   std::map<std::string, int> counts;
   for (const auto& node : model->compiled().get_runtime_model()->get_ops()) {
     const auto type = node->get_rt_info().at("layerType").as<std::string>();
