@@ -61,7 +61,7 @@ std::shared_ptr<OpenVinoModel> OpenVinoModel::compile(const CompileRequest& requ
                                                       const backend::LoadOptions& options) {
   std::shared_ptr<OpenVinoModel> loaded(new OpenVinoModel(request, resolve_device(options.device)));
   const auto& context = loaded->context_;
-  check_interface(*request.decoder, request.info, context);
+  if (!request.path.empty()) check_interface(*request.decoder, request.info, context);
   auto properties =
       compile_properties(*request.decoder, request.precision, context.device, options);
   CompileRequest changed = request;

@@ -37,7 +37,8 @@ struct ResolvedConfig {
 };
 
 /// Validates ranges and merges the sources of defaults. EOS ids come from generation_config.json,
-/// else config.json. `prompt_tokens` is the longest prompt (max_length counts it).
+/// else config.json. `prompt_tokens` is the longest prompt (max_length counts it). A context_length
+/// of 0 sets no limit.
 /// @throws InvalidInputError  a value out of range (named, with the range), prompt empty or not
 ///                            shorter than the context, or prompt + max_new_tokens beyond the
 ///                            context when max_new_tokens was asked for by the caller; beams

@@ -243,6 +243,7 @@ uint64_t random_seed() {
 
 ResolvedConfig resolve(const GenerationConfig& asked, const json& generation_config,
                        const json& config, int64_t prompt_tokens, int64_t context_length) {
+  if (context_length == 0) context_length = std::numeric_limits<int64_t>::max();
   check_asked(asked);
   check_prompt(prompt_tokens, context_length);
   StopStrings check_stop_strings(asked.stop_strings);

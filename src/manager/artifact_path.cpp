@@ -9,10 +9,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kOptimumFile = "openvino_model.xml";
-
 std::optional<fs::path> existing_in(const fs::path& folder, const std::string& stem) {
-  for (const auto& candidate : {folder / (stem + ".xml"), folder / kOptimumFile}) {
+  for (const auto& name : {stem + ".xml", stem + "_decoder.xml", std::string("openvino_model.xml"),
+                           std::string("openvino_decoder_model.xml")}) {
+    const auto candidate = folder / name;
     std::error_code ignored;
     if (fs::is_regular_file(candidate, ignored)) return candidate;
   }

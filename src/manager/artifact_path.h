@@ -16,8 +16,9 @@ MM_ORCH_EXPORT std::filesystem::path artifact_folder(const ModelReference& model
 /// The file's stem in that folder: "gpt2", of "openai-community/gpt2" too.
 MM_ORCH_EXPORT std::string artifact_stem(const ModelReference& model);
 
-/// The .xml to load: of a folder or file given by path (ours, or optimum's openvino_model.xml),
-/// else in the artifact folder. The file need not be there.
+/// The .xml to load (of an encoder-decoder model the decoder's): of a folder or file given by path
+/// (ours, or optimum's openvino_model.xml), else in the artifact folder. The file need not be
+/// there.
 MM_ORCH_EXPORT std::filesystem::path artifact_file(const ModelReference& model,
                                                    const std::string& cache_dir);
 

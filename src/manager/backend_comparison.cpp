@@ -9,6 +9,7 @@
 #include "manager/failover_sessions.h"
 #include "manager/performance_monitor.h"
 #include "manager/scoring.h"
+#include "manager/text_generation.h"
 
 namespace mm_orch::manager {
 namespace {
@@ -33,7 +34,7 @@ class Side {
     config.cancel = cancel_;
     FailoverSessions sessions(model_, loader_);
     const auto start = std::chrono::steady_clock::now();
-    auto results = generation::generate(sessions, nullptr, {&prompt.tokens, 1}, config);
+    auto results = generate(sessions, model_.assets, nullptr, {&prompt.tokens, 1}, config);
     const double latency_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     sessions.finished();

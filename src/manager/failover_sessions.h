@@ -1,5 +1,5 @@
-// The sessions of one call: on the model's own backend first, after a failure on PyTorch;
-// on PyTorch at once while the circuit breaker is open.
+// The sessions, or the encoding, of one call: on the model's own backend first, after a
+// failure on PyTorch; on PyTorch at once while the circuit breaker is open.
 #pragma once
 
 #include <memory>
@@ -20,6 +20,8 @@ class FailoverSessions final : public generation::SessionProvider {
   std::unique_ptr<backend::Session> recover(const MuAIError& error,
                                             const backend::SessionOptions& options) override;
   std::string backend_name() const override { return backend_; }
+  /// LoadedModel::encode. NaN or Inf in the output is a failure, too.
+  backend::EncoderOutput encode(const backend::EncoderInput& input);
 
   /// The call ended well; tells the circuit breaker.
   void finished();
@@ -27,6 +29,9 @@ class FailoverSessions final : public generation::SessionProvider {
   bool moved() const { return moved_; }
 
  private:
+  std::shared_ptr<backend::LoadedModel> first_model();
+  std::shared_ptr<backend::LoadedModel> next_model(const MuAIError& error);
+
   HostedModel& hosted_;
   ModelLoader& loader_;
   std::string backend_;

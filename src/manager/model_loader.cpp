@@ -22,15 +22,23 @@ std::string upper(std::string text) {
 
 // Two steps, so that the first call of the user finds both prefill and decode ready.
 void warm_up(backend::LoadedModel& model, const HostedModel& hosted) {
-  const auto session = model.new_session({.batch = 1, .padding = {}, .capacity = 2});
-  const int64_t token = 0;
-  for (int i = 0; i < 2 && i < hosted.assets.info.context_length; ++i)
-    for (const float logit : session->step({&token, 1}, backend::LogitsOf::kLastToken))
-      if (!std::isfinite(logit))
+  const auto check = [&](std::span<const float> values) {
+    for (const float value : values)
+      if (!std::isfinite(value))
         throw NumericFaultError(
-            "The warm-up gave NaN or Inf in the logits",
+            "The warm-up gave NaN or Inf",
             ErrorContext{
                 .model = hosted.assets.name, .backend = hosted.backend, .device = model.device()});
+  };
+  const int64_t token = 0;
+  const std::span text(&token, 1);
+  const auto& info = hosted.assets.info;
+  if (info.kind == graph::ModelKind::kEncoder) return check(model.encode({{text}, {}}).hidden);
+  backend::SessionOptions options{.batch = 1, .padding = {}, .capacity = 2, .sources = {}};
+  if (info.kind == graph::ModelKind::kEncoderDecoder) options.sources = {text};
+  const auto session = model.new_session(options);
+  const int steps = info.context_length == 1 ? 1 : 2;
+  for (int i = 0; i < steps; ++i) check(session->step(text, backend::LogitsOf::kLastToken));
 }
 
 // What is thrown inside a backend without one of our types gets one here.

@@ -73,6 +73,25 @@ Body attention_body(int64_t heads, int64_t kv_heads, int64_t window, bool rope) 
   };
 }
 
+// 12 tokens reach beyond the largest distance.
+graph::RelativePosition relative(GraphBuilder& builder, RandomTensors& random,
+                                 const std::string& name, int64_t heads) {
+  return {.table = builder.weight(random.make(name, {8, heads}, 2.0f)), .max_distance = 9};
+}
+
+ValueId relative_attention(GraphBuilder& builder, RandomTensors& random, ValueId x) {
+  const auto project = [&](const std::string& name) {
+    return linear(builder, random, name, x, kHidden, 3 * kHead);
+  };
+  return builder.attention("attention", project("q"), project("k"), project("v"),
+                           {.layer = 0,
+                            .heads = 3,
+                            .kv_heads = 3,
+                            .head_size = kHead,
+                            .scale = 0.25f,
+                            .relative = relative(builder, random, "bias", 3)});
+}
+
 ValueId rope_only(GraphBuilder& builder, RandomTensors&, ValueId x) {
   graph::Rope op{.head_size = kHead, .inverse_frequencies = {}, .attention_factor = 1.25f};
   for (int i = 0; i < kHead / 2; ++i)
@@ -149,6 +168,12 @@ std::vector<ConformanceCase> conformance_cases() {
       "GeluTanh",
       [](GraphBuilder& b, RandomTensors&, ValueId x) { return b.gelu("gelu", x, {true}); }, 3e-6);
   add(
+      "ReluTanhScale",
+      [](GraphBuilder& b, RandomTensors&, ValueId x) {
+        return b.add("add", b.scale("scale", b.relu("relu", x), 0.7f), b.tanh("tanh", x));
+      },
+      3e-6);
+  add(
       "AddMultiply",
       [](GraphBuilder& b, RandomTensors&, ValueId x) {
         return b.multiply("multiply", b.add("add", x, x), x);
@@ -163,6 +188,8 @@ std::vector<ConformanceCase> conformance_cases() {
   add("AttentionWindow", attention_body(3, 1, 3, false), 5e-6).chunks = {9, 1, 4, 1};
   add("AttentionWindowPadded", attention_body(3, 1, 3, true), 5e-6).padding = {0, 2};
   add("AttentionTwoLayers", two_layers, 5e-6, kHidden, 2).chunks = {5, 5, 1, 1, 1};
+  add("AttentionRelative", relative_attention, 5e-6).chunks = {9, 1, 6, 1};
+  add("AttentionRelativeStepwise", relative_attention, 5e-6).chunks = {1, 1, 1, 1, 1, 1, 1, 1, 1};
   add("AttentionRopeChunked", attention_body(3, 1, 0, true), 5e-6).chunks = {1, 2, 11, 1};
   return cases;
 }

@@ -32,14 +32,26 @@ class ReferenceSession : public backend::Session {
   }
 
   std::span<const float> step(std::span<const int64_t> tokens, LogitsOf logits_of) override {
-    tokens_ = tokens;
     new_tokens_ = static_cast<int64_t>(tokens.size()) / options_.batch;
     check(tokens);
-    results_.assign(graph().last_axis.size(), {});
-    for (const Node& node : graph().nodes)
-      std::visit([&](const auto& op) { run(op, node); }, node.op);
+    if (sources_.empty())
+      for (const auto& source : options_.sources) sources_.push_back(encode(source, {}));
+    new_tokens_ = static_cast<int64_t>(tokens.size()) / options_.batch;
+    tokens_ = tokens;
+    run_side(graph::Side::kDecoder);
     length_ += new_tokens_;
     return collect_logits(logits_of);
+  }
+
+  // Every value of the encoder's side for one text, [E, n].
+  std::vector<Values> encode(std::span<const int64_t> tokens, std::span<const int64_t> types) {
+    encoding_ = true;
+    tokens_ = tokens;
+    types_ = types;
+    new_tokens_ = static_cast<int64_t>(tokens.size());
+    run_side(graph::Side::kEncoder);
+    encoding_ = false;
+    return results_;
   }
 
   void reorder(std::span<const int32_t> source) override {
@@ -50,6 +62,9 @@ class ReferenceSession : public backend::Session {
         keys_[slot(layer, b)] = keys[slot(layer, source[static_cast<size_t>(b)])];
         values_[slot(layer, b)] = values[slot(layer, source[static_cast<size_t>(b)])];
       }
+    const auto sources = sources_;
+    for (size_t b = 0; b < sources.size(); ++b)
+      sources_[b] = sources[static_cast<size_t>(source[b])];
   }
 
   int64_t length() const override { return length_; }
@@ -59,7 +74,12 @@ class ReferenceSession : public backend::Session {
   size_t slot(int64_t layer, int64_t sequence) const {
     return static_cast<size_t>(layer * options_.batch + sequence);
   }
-  int64_t rows() const { return options_.batch * new_tokens_; }
+  void run_side(graph::Side side) {
+    results_.assign(graph().last_axis.size(), {});
+    for (const Node& node : graph().nodes)
+      if (node.side == side) std::visit([&](const auto& op) { run(op, node); }, node.op);
+  }
+  int64_t rows() const { return (encoding_ ? 1 : options_.batch) * new_tokens_; }
   int64_t width(const Node& node, size_t output = 0) const {
     return graph().last_axis[static_cast<size_t>(node.outputs[output])];
   }
@@ -80,7 +100,7 @@ class ReferenceSession : public backend::Session {
     for (const int64_t id : tokens)
       if (id < 0 || id >= info.vocabulary_size)
         throw InvalidInputError("token id " + std::to_string(id) + " is outside of the vocabulary");
-    if (length_ + new_tokens_ > info.context_length + max_padding())
+    if (info.context_length > 0 && length_ + new_tokens_ > info.context_length + max_padding())
       throw InvalidInputError("past + new tokens exceed the context");
   }
   int64_t max_padding() const { return std::ranges::max(options_.padding); }
@@ -95,9 +115,18 @@ class ReferenceSession : public backend::Session {
   }
   void run(const graph::Positions&, const Node& node) {
     Values& result = results_[static_cast<size_t>(node.outputs[0])];
+    if (encoding_) {
+      for (int64_t t = 0; t < new_tokens_; ++t) result.push_back(static_cast<double>(t));
+      return;
+    }
     for (int64_t b = 0; b < options_.batch; ++b)
       for (int64_t t = 0; t < new_tokens_; ++t)
         result.push_back(static_cast<double>(std::max<int64_t>(position(b, t), 0)));
+  }
+  void run(const graph::TokenTypes&, const Node& node) {
+    Values& result = results_[static_cast<size_t>(node.outputs[0])];
+    result.assign(types_.begin(), types_.end());
+    result.resize(static_cast<size_t>(new_tokens_), 0.0);
   }
   void run(const graph::Embedding& op, const Node& node) {
     const auto& ids = in(node, 0);
@@ -191,16 +220,82 @@ class ReferenceSession : public backend::Session {
       for (int64_t i = 0; i < op.head_size; ++i)
         dot += q[static_cast<size_t>(row + i)] *
                keys[static_cast<size_t>(s * kv_width + kv_offset + i)];
-      scores.push_back(dot * op.scale);
+      scores.push_back(dot * op.scale + bias(op.relative, false, head, s - last));
     }
-    const double highest = std::ranges::max(scores);
-    double total = 0;
-    for (double& score : scores) total += score = std::exp(score - highest);
+    to_weights(scores);
     for (int64_t s = first; s <= last; ++s)
       for (int64_t i = 0; i < op.head_size; ++i)
         result[static_cast<size_t>(row + i)] +=
-            scores[static_cast<size_t>(s - first)] / total *
+            scores[static_cast<size_t>(s - first)] *
             values[static_cast<size_t>(s * kv_width + kv_offset + i)];
+  }
+  static void to_weights(Values& scores) {
+    const double highest = std::ranges::max(scores);
+    double total = 0;
+    for (double& score : scores) total += score = std::exp(score - highest);
+    for (double& score : scores) score /= total;
+  }
+  // Raffel et al. 2020, written out: half of the buckets hold one distance each, the others
+  // distances up to max_distance in equal steps of their logarithm.
+  double bias(const graph::RelativePosition& relative, bool both_ways, int64_t head,
+              int64_t distance) const {
+    if (relative.table == graph::kNone) return 0;
+    const auto& shape = graph().weights[static_cast<size_t>(relative.table)].shape;
+    int64_t buckets = shape[0], first = 0;
+    if (both_ways) {
+      buckets /= 2;
+      if (distance > 0) first = buckets;
+    } else if (distance > 0) {
+      distance = 0;
+    }
+    distance = std::abs(distance);
+    const int64_t exact = buckets / 2;
+    int64_t bucket = distance;
+    if (distance >= exact) {
+      const double share = std::log(static_cast<double>(distance) / exact) /
+                           std::log(static_cast<double>(relative.max_distance) / exact);
+      bucket = std::min(buckets - 1, exact + static_cast<int64_t>(share * (buckets - exact)));
+    }
+    return weight(relative.table)[static_cast<size_t>((first + bucket) * shape[1] + head)];
+  }
+  // Each row of q [rows, N·D] over all of k and v.
+  void attend_all(int64_t heads, int64_t head_size, double scale, const Values& k, const Values& v,
+                  const double* q, double* result, int64_t query,
+                  const graph::RelativePosition& relative) const {
+    const int64_t width = heads * head_size;
+    const auto keys = static_cast<int64_t>(k.size()) / width;
+    for (int64_t head = 0; head < heads; ++head) {
+      Values scores;
+      for (int64_t s = 0; s < keys; ++s) {
+        double dot = 0;
+        for (int64_t i = head * head_size; i < (head + 1) * head_size; ++i)
+          dot += q[i] * k[static_cast<size_t>(s * width + i)];
+        scores.push_back(dot * scale + bias(relative, true, head, s - query));
+      }
+      to_weights(scores);
+      for (int64_t s = 0; s < keys; ++s)
+        for (int64_t i = head * head_size; i < (head + 1) * head_size; ++i)
+          result[i] += scores[static_cast<size_t>(s)] * v[static_cast<size_t>(s * width + i)];
+    }
+  }
+  void run(const graph::EncoderAttention& op, const Node& node) {
+    Values& result = out(node);
+    const int64_t width = op.heads * op.head_size;
+    for (int64_t t = 0; t < new_tokens_; ++t)
+      attend_all(op.heads, op.head_size, op.scale, in(node, 1), in(node, 2),
+                 &in(node, 0)[static_cast<size_t>(t * width)],
+                 &result[static_cast<size_t>(t * width)], t, op.relative);
+  }
+  void run(const graph::CrossAttention& op, const Node& node) {
+    Values& result = out(node);
+    const int64_t width = op.heads * op.head_size;
+    for (int64_t row = 0; row < rows(); ++row) {
+      const auto& source = sources_[static_cast<size_t>(row / new_tokens_)];
+      attend_all(op.heads, op.head_size, op.scale, source[static_cast<size_t>(node.inputs[1])],
+                 source[static_cast<size_t>(node.inputs[2])],
+                 &in(node, 0)[static_cast<size_t>(row * width)],
+                 &result[static_cast<size_t>(row * width)], 0, {});
+    }
   }
   void run(const graph::Split& op, const Node& node) {
     const Values& x = in(node, 0);
@@ -229,6 +324,15 @@ class ReferenceSession : public backend::Session {
   void run(const graph::Silu&, const Node& node) {
     elementwise(node, [&](size_t i) { return in(node, 0)[i] / (1.0 + std::exp(-in(node, 0)[i])); });
   }
+  void run(const graph::Relu&, const Node& node) {
+    elementwise(node, [&](size_t i) { return std::max(in(node, 0)[i], 0.0); });
+  }
+  void run(const graph::Tanh&, const Node& node) {
+    elementwise(node, [&](size_t i) { return std::tanh(in(node, 0)[i]); });
+  }
+  void run(const graph::Scale& op, const Node& node) {
+    elementwise(node, [&](size_t i) { return op.factor * in(node, 0)[i]; });
+  }
   void run(const graph::Gelu& op, const Node& node) {
     elementwise(node, [&](size_t i) {
       const double x = in(node, 0)[i];
@@ -254,9 +358,11 @@ class ReferenceSession : public backend::Session {
   std::shared_ptr<backend::LoadedModel> owner_;
   const Weights& weights_;
   SessionOptions options_;
-  std::vector<Values> keys_, values_;  // per layer and sequence: [S, K·D]
-  std::vector<Values> results_;        // per ValueId
-  std::span<const int64_t> tokens_;
+  std::vector<Values> keys_, values_;         // per layer and sequence: [S, K·D]
+  std::vector<Values> results_;               // per ValueId
+  std::vector<std::vector<Values>> sources_;  // per sequence: its encoder's values
+  std::span<const int64_t> tokens_, types_;
+  bool encoding_ = false;
   std::vector<float> logits_;
   int64_t new_tokens_ = 0;
   int64_t length_ = 0;
@@ -274,6 +380,23 @@ class ReferenceModel : public backend::LoadedModel {
   }
   std::unique_ptr<backend::Session> new_session(const SessionOptions& options) override {
     return std::make_unique<ReferenceSession>(shared_from_this(), weights_, options);
+  }
+  backend::EncoderOutput encode(const backend::EncoderInput& input) override {
+    const auto& graph = weights_.graph;
+    if (graph.info.kind != graph::ModelKind::kEncoder) return LoadedModel::encode(input);
+    ReferenceSession session(shared_from_this(), weights_, {});
+    backend::EncoderOutput output;
+    for (size_t i = 0; i < input.tokens.size(); ++i) {
+      const auto values = session.encode(
+          input.tokens[i], input.types.empty() ? std::span<const int64_t>() : input.types[i]);
+      const auto& hidden = values[static_cast<size_t>(graph.hidden)];
+      output.hidden.insert(output.hidden.end(), hidden.begin(), hidden.end());
+      if (graph.class_logits == graph::kNone) continue;
+      const auto& logits = values[static_cast<size_t>(graph.class_logits)];
+      const auto count = graph.last_axis[static_cast<size_t>(graph.class_logits)];
+      output.class_logits.insert(output.class_logits.end(), logits.begin(), logits.begin() + count);
+    }
+    return output;
   }
   std::string device() const override { return "cpu"; }
   std::string precision() const override { return "FP32"; }

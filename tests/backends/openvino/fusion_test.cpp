@@ -19,7 +19,7 @@ std::map<std::string, int> layer_counts(const graph::Graph& graph, backend::Prec
                                              .path = {}},
                                             {});
   std::map<std::string, int> counts;
-  for (const auto& node : model->compiled().get_runtime_model()->get_ops()) {
+  for (const auto& node : model->requests().model().get_runtime_model()->get_ops()) {
     const auto type = node->get_rt_info().at("layerType").as<std::string>();
     // Fused with the cache, attention also gives the cache's new keys and values.
     const bool with_cache = type == "ScaledDotProductAttention" && node->get_output_size() == 3;
