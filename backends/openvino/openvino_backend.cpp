@@ -124,10 +124,9 @@ void OpenVinoBackend::export_artifact(const graph::Graph& graph, const std::file
       model->set_rt_info(value, std::vector<std::string>{"runtime_options", name});
     write_ir(model, file);
   };
-  if (!lowered.encoder || !lowered.decoder)
-    return write(lowered.decoder ? lowered.decoder : lowered.encoder, stem);
-  write(lowered.encoder, stem.string() + "_encoder");
-  write(lowered.decoder, stem.string() + "_decoder");
+  const auto stems = backend::artifact_stems(stem.string(), graph.info.kind);
+  if (lowered.encoder) write(lowered.encoder, stems.front());
+  if (lowered.decoder) write(lowered.decoder, stems.back());
 }
 
 std::unique_ptr<backend::Artifact> OpenVinoBackend::open_artifact(

@@ -91,7 +91,8 @@ MM_ORCH_EXPORT std::string finish_reason_name(FinishReason reason);  // "stop_st
 
 /// One sequence's result.
 struct GenerationResult {
-  std::string text;  // the continuation alone, special tokens left out
+  std::string text;              // the new text alone, special tokens left out
+  bool continues_prompt = true;  // false: an encoder-decoder model's, which stands by itself
   std::vector<int64_t> prompt_tokens;
   std::vector<int64_t> new_tokens;  // EOS included, if it was generated
   FinishReason finish_reason = FinishReason::kLength;

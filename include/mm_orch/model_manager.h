@@ -143,9 +143,10 @@ struct ModelInformation {
   std::string path;
   std::string backend;  // that serves it
   std::string device;
-  std::string precision;  // "FP32"
-  int64_t context_length;
+  std::string precision;   // "FP32"
+  int64_t context_length;  // tokens; 0: no limit
   int64_t vocabulary_size;
+  std::vector<std::string> labels;  // of a classification head, in the order of infer's scores
   uint64_t memory_bytes;
 };
 
@@ -163,6 +164,33 @@ struct ScoreOptions {
   bool stepwise = false;
 };
 
+struct EmbedOptions {
+  /// "mean" of all tokens' vectors (Reimers and Gurevych 2019), or "cls", the first one's.
+  std::string pooling = "mean";
+  /// Scale each vector to length 1.
+  bool normalize = false;
+  /// Cut a text at the model's longest length instead of refusing it.
+  bool truncate = false;
+};
+
+struct Embeddings {
+  std::vector<float> values;  // [count, size], row by row
+  int64_t count = 0;
+  int64_t size = 0;
+};
+
+struct InferOptions {
+  /// The second text of each, for models that judge pairs; empty: none.
+  std::vector<std::string> pairs;
+  bool truncate = false;  // the longer text of a pair first
+};
+
+struct Classification {
+  std::vector<float> logits;  // [count, labels], row by row
+  int64_t count = 0;
+  std::vector<std::string> labels;
+};
+
 struct ExportModelOptions {
   std::string precision = "FP32";     // "FP32", "FP16", "INT8"
   std::optional<std::string> output;  // folder; not set: <cache_dir>/<name>
@@ -170,9 +198,9 @@ struct ExportModelOptions {
 };
 
 struct ExportResult {
-  std::string xml_path;
+  std::string xml_path;  // of an encoder-decoder model the decoder's, the encoder's being beside it
   std::string bin_path;
-  uint64_t bytes = 0;  // of the .bin
+  uint64_t bytes = 0;  // of the weights, all files
   double seconds = 0;  // the conversion alone
 };
 
@@ -197,7 +225,7 @@ class MM_ORCH_EXPORT ModelManager {
   void load_model(const std::string& name, const std::string& source = "transformers",
                   const LoadModelOptions& options = {});
 
-  /// The prompt followed by its continuation.
+  /// The prompt followed by its continuation; of an encoder-decoder model the new text alone.
   /// @throws InvalidInputError  the model is not loaded, or see GenerationConfig.
   std::string generate(const std::string& name, const std::string& prompt,
                        const GenerationConfig& config = {});
@@ -209,6 +237,15 @@ class MM_ORCH_EXPORT ModelManager {
   std::vector<GenerationResult> generate_tokens(const std::string& name,
                                                 const std::vector<std::vector<int64_t>>& prompts,
                                                 const GenerationConfig& config = {});
+
+  /// Vectors of texts, from an encoder (BERT and its kind).
+  /// @throws InvalidInputError  the model is no encoder, or a text is longer than it takes.
+  Embeddings embed(const std::string& name, const std::vector<std::string>& texts,
+                   const EmbedOptions& options = {});
+  /// Scores of the classes that a classification head knows; softmax gives probabilities.
+  /// @throws InvalidInputError  the model has no such head, or a text is longer than it takes.
+  Classification infer(const std::string& name, const std::vector<std::string>& texts,
+                       const InferOptions& options = {});
 
   ScoreResult score(const std::string& name, const std::string& text,
                     const ScoreOptions& options = {});

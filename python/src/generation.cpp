@@ -123,6 +123,8 @@ void bind_generation(nb::module_& module) {
   nb::class_<GenerationResult>(module, "GenerationResult", "One sequence's result.")
       .def_ro("text", &GenerationResult::text,
               "The continuation alone, special tokens and stop string left out.")
+      .def_ro("continues_prompt", &GenerationResult::continues_prompt,
+              "False for an encoder-decoder model, whose text stands by itself.")
       .def_ro("prompt_tokens", &GenerationResult::prompt_tokens, "The prompt's token ids.")
       .def_ro("new_tokens", &GenerationResult::new_tokens,
               "The generated token ids, EOS included if it was generated.")

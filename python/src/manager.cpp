@@ -83,6 +83,7 @@ nb::dict info_dict(const ModelInformation& info) {
   result["precision"] = info.precision;
   result["context_length"] = info.context_length;
   result["vocabulary_size"] = info.vocabulary_size;
+  result["labels"] = info.labels;
   result["memory_bytes"] = info.memory_bytes;
   return result;
 }
@@ -175,6 +176,40 @@ ExportResult export_model(Manager& manager, const std::string& name, const std::
   return call.run([&] { return manager->export_model(name, options); });
 }
 
+// An array that owns its values.
+nb::object matrix(std::vector<float> values, int64_t rows, int64_t columns) {
+  auto* owned = new std::vector<float>(std::move(values));
+  const nb::capsule owner(owned,
+                          [](void* p) noexcept { delete static_cast<std::vector<float>*>(p); });
+  return nb::cast(nb::ndarray<nb::numpy, float, nb::ndim<2>>(
+      owned->data(), {static_cast<size_t>(rows), static_cast<size_t>(columns)}, owner));
+}
+
+std::vector<std::string> converted(const std::vector<nb::str>& texts) {
+  std::vector<std::string> result;
+  for (const nb::str& text : texts) result.push_back(utf8(text, "a text"));
+  return result;
+}
+
+nb::object embed(Manager& manager, const std::string& name, const std::vector<nb::str>& texts,
+                 const std::string& pooling, bool normalize, bool truncate) {
+  const auto inputs = converted(texts);
+  auto result = Call().run([&] {
+    return manager->embed(name, inputs,
+                          {.pooling = pooling, .normalize = normalize, .truncate = truncate});
+  });
+  return matrix(std::move(result.values), result.count, result.size);
+}
+
+nb::object infer(Manager& manager, const std::string& name, const std::vector<nb::str>& texts,
+                 const std::vector<nb::str>& pairs, bool truncate) {
+  const auto inputs = converted(texts);
+  const InferOptions options{.pairs = converted(pairs), .truncate = truncate};
+  auto result = Call().run([&] { return manager->infer(name, inputs, options); });
+  const auto columns = static_cast<int64_t>(result.labels.size());
+  return matrix(std::move(result.logits), result.count, columns);
+}
+
 void bind_results(nb::module_& module) {
   nb::class_<ExportResult>(module, "ExportResult", "What an export wrote.")
       .def_ro("xml_path", &ExportResult::xml_path, "The model's structure.")
@@ -244,6 +279,10 @@ void bind_manager(nb::module_& module) {
            nb::arg("options"))
       .def("generate_tokens", &generate_tokens, nb::arg("name"), nb::arg("prompts"),
            nb::arg("options"), nb::arg("indexed"))
+      .def("embed", &embed, nb::arg("name"), nb::arg("texts"), nb::arg("pooling"),
+           nb::arg("normalize"), nb::arg("truncate"))
+      .def("infer", &infer, nb::arg("name"), nb::arg("texts"), nb::arg("pairs"),
+           nb::arg("truncate"))
       .def(
           "score",
           [](Manager& self, const std::string& name, const nb::str& text, bool with_logits,

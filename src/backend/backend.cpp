@@ -11,6 +11,11 @@ EncoderOutput LoadedModel::encode(const EncoderInput&) {
       "The model is no encoder; embeddings and class scores need one, such as BERT");
 }
 
+std::vector<std::string> artifact_stems(const std::string& stem, graph::ModelKind kind) {
+  if (kind == graph::ModelKind::kEncoderDecoder) return {stem + "_encoder", stem + "_decoder"};
+  return {stem};
+}
+
 std::string precision_name(Precision precision) {
   switch (precision) {
     case Precision::kFP32:

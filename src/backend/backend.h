@@ -114,6 +114,11 @@ class Artifact {
                                                const LoadOptions& options) = 0;
 };
 
+/// The stems of the files that export_artifact writes for a model exported as `stem`; the last one
+/// is that to open.
+MM_ORCH_EXPORT std::vector<std::string> artifact_stems(const std::string& stem,
+                                                       graph::ModelKind kind);
+
 struct DeviceInfo {
   std::string id;    // "CPU", "GPU.0"
   std::string name;  // "Intel(R) Xeon(R) ..."

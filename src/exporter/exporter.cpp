@@ -20,16 +20,15 @@ ExportResult export_model(const weights::ModelSource& source, backend::Backend& 
   backend.export_artifact(graph, staging.path() / request.stem, options);
   write_model_files(source, staging.path());
   auto owned = model_file_names();
-  owned.insert({request.stem + ".xml", request.stem + ".bin"});
+  const auto stems = backend::artifact_stems(request.stem, graph.info.kind);
+  for (const auto& stem : stems) owned.insert({stem + ".xml", stem + ".bin"});
   staging.publish(owned);
 
-  const auto file = [&](const char* extension) {
-    return request.folder / (request.stem + extension);
-  };
   ExportResult result;
-  result.xml_path = file(".xml").string();
-  result.bin_path = file(".bin").string();
-  result.bytes = std::filesystem::file_size(file(".bin"));
+  result.xml_path = (request.folder / (stems.back() + ".xml")).string();
+  result.bin_path = (request.folder / (stems.back() + ".bin")).string();
+  for (const auto& stem : stems)
+    result.bytes += std::filesystem::file_size(request.folder / (stem + ".bin"));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

@@ -85,10 +85,13 @@ void add_cached_models(std::vector<FoundModel>& models) {
   }
 }
 
-// One <folder>/<folder>.xml each, as we name it, or openvino_model.xml, as optimum does.
+// One <folder>/<folder>.xml each, as we name it, or openvino_model.xml, as optimum does; of an
+// encoder-decoder model the decoder.
 bool is_exported_model(const fs::path& file) {
   return file.extension() == ".xml" &&
-         (file.stem() == file.parent_path().filename() || file.stem() == "openvino_model");
+         (file.stem() == file.parent_path().filename() || file.stem() == "openvino_model" ||
+          file.stem() == "openvino_decoder_model" ||
+          file.stem() == file.parent_path().filename().string() + "_decoder");
 }
 
 ExportedModel as_export(const fs::path& file, const fs::path& root) {

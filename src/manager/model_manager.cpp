@@ -13,6 +13,7 @@
 #include "exporter/exporter.h"
 #include "manager/artifact_path.h"
 #include "manager/backend_comparison.h"
+#include "manager/embedding.h"
 #include "manager/failover_sessions.h"
 #include "manager/manager_options.h"
 #include "manager/model_cache.h"
@@ -20,6 +21,7 @@
 #include "manager/scoring.h"
 #include "manager/statistics_log.h"
 #include "manager/usage_stats.h"
+#include "manager/text_generation.h"
 #include "mm_orch/log.h"
 #include "text/chat_template.h"
 
@@ -80,21 +82,12 @@ class ModelManager::Implementation {
                                     const std::vector<std::vector<int64_t>>& prompts,
                                     const GenerationConfig& asked, Clock::time_point start) {
     if (prompts.empty()) return {};
-    size_t longest = 0;
-    for (const auto& prompt : prompts) {
-      if (prompt.empty())
-        throw InvalidInputError("The prompt is empty (no token); at least one token is needed",
-                                ErrorContext{.model = model.assets.name});
-      longest = std::max(longest, prompt.size());
-    }
     const auto& assets = model.assets;
-    const auto resolved =
-        generation::resolve(asked, assets.generation_config, assets.config,
-                            static_cast<int64_t>(longest), assets.info.context_length);
+    const auto resolved = manager::resolve(asked, assets, prompts);
     manager::FailoverSessions sessions(model, loader);
     const double before_s = seconds_since(start);
     auto results = naming(assets.name, [&] {
-      return generation::generate(sessions, assets.tokenizer, prompts, resolved);
+      return manager::generate(sessions, assets, assets.tokenizer, prompts, resolved);
     });
     sessions.finished();
     const double latency_s = seconds_since(start);
@@ -203,7 +196,8 @@ void ModelManager::load_model(const std::string& name, const std::string& source
 
 std::string ModelManager::generate(const std::string& name, const std::string& prompt,
                                    const GenerationConfig& config) {
-  return prompt + generate(name, std::vector{prompt}, config).front().text;
+  const auto result = generate(name, std::vector{prompt}, config).front();
+  return result.continues_prompt ? prompt + result.text : result.text;
 }
 
 std::vector<GenerationResult> ModelManager::generate(const std::string& name,
@@ -228,6 +222,53 @@ std::vector<GenerationResult> ModelManager::generate_tokens(
   return implementation_->run(*model, prompts, config, start);
 }
 
+// The tokens of texts and pairs of texts, each with its types.
+static std::pair<manager::Texts, manager::Texts> encode_texts(const manager::ModelAssets& assets,
+                                                              const std::vector<std::string>& texts,
+                                                              const std::vector<std::string>& pairs,
+                                                              bool truncate) {
+  if (!pairs.empty() && pairs.size() != texts.size())
+    throw InvalidInputError(fmt::format("{} second texts are given for {} texts; give one for each",
+                                        pairs.size(), texts.size()));
+  const auto& tokenizer = assets.require_tokenizer();
+  std::optional<int64_t> longest;
+  if (truncate && assets.info.context_length > 0) longest = assets.info.context_length;
+  std::pair<manager::Texts, manager::Texts> result;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    auto encoding = tokenizer.encode_with_types(
+        texts[i], pairs.empty() ? std::nullopt : std::optional<std::string_view>(pairs[i]),
+        longest);
+    result.first.push_back(std::move(encoding.ids));
+    result.second.push_back(std::move(encoding.type_ids));
+  }
+  return result;
+}
+
+Embeddings ModelManager::embed(const std::string& name, const std::vector<std::string>& texts,
+                               const EmbedOptions& options) {
+  const auto model = implementation_->require(name);
+  manager::FailoverSessions sessions(*model, implementation_->loader);
+  auto result = naming(name, [&] {
+    const auto tokens = encode_texts(model->assets, texts, {}, options.truncate).first;
+    return manager::embed(sessions, model->assets, tokens, options);
+  });
+  sessions.finished();
+  return result;
+}
+
+Classification ModelManager::infer(const std::string& name, const std::vector<std::string>& texts,
+                                   const InferOptions& options) {
+  const auto model = implementation_->require(name);
+  manager::FailoverSessions sessions(*model, implementation_->loader);
+  auto result = naming(name, [&] {
+    const auto [tokens, types] =
+        encode_texts(model->assets, texts, options.pairs, options.truncate);
+    return manager::classify(sessions, model->assets, tokens, types);
+  });
+  sessions.finished();
+  return result;
+}
+
 ScoreResult ModelManager::score(const std::string& name, const std::string& text,
                                 const ScoreOptions& options) {
   const auto model = implementation_->require(name);
@@ -237,6 +278,7 @@ ScoreResult ModelManager::score(const std::string& name, const std::string& text
 ScoreResult ModelManager::score_tokens(const std::string& name, const std::vector<int64_t>& tokens,
                                        const ScoreOptions& options) {
   const auto model = implementation_->require(name);
+  manager::require_decoder(model->assets, "score a text");
   manager::FailoverSessions sessions(*model, implementation_->loader);
   auto result = naming(
       name, [&] { return manager::score_tokens(sessions, model->assets.info, tokens, options); });
@@ -338,6 +380,7 @@ ModelInformation ModelManager::get_model_info(const std::string& name) const {
           .precision = model->model->precision(),
           .context_length = info.context_length,
           .vocabulary_size = info.vocabulary_size,
+          .labels = info.labels,
           .memory_bytes = model->memory_bytes()};
 }
 

@@ -49,7 +49,10 @@ std::vector<GenerationResult> generate(generation::SessionProvider& sessions,
     return generation::generate(sessions, std::move(tokenizer), prompts, config);
   const std::vector<std::vector<int64_t>> starts(prompts.size(), {assets.info.decoder_start_token});
   auto results = generation::generate(sessions, std::move(tokenizer), starts, config, prompts);
-  for (size_t i = 0; i < results.size(); ++i) results[i].prompt_tokens = prompts[i];
+  for (size_t i = 0; i < results.size(); ++i) {
+    results[i].prompt_tokens = prompts[i];
+    results[i].continues_prompt = false;
+  }
   return results;
 }
 

@@ -4,12 +4,16 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from mm_orch import _core
 from mm_orch._core import ExportResult, GenerationResult, ScoreResult
 from mm_orch.exceptions import ConfigurationError, InvalidInputError
 from mm_orch.runtime.generation_options import GenerationOptions, check_option_names
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 StrPath = str | os.PathLike[str]
 
@@ -109,6 +113,8 @@ class ModelManager:
     ) -> str | list[str]:
         """The prompt followed by its continuation; a list of prompts gives a list.
 
+        An encoder-decoder model (T5) reads the prompt as its source; then the new text comes alone.
+
         Args:
             name: a loaded model.
             prompt: one prompt, or a batch.
@@ -124,7 +130,10 @@ class ModelManager:
         if isinstance(prompt, str):
             return self._core.generate(os.fspath(name), prompt, options)
         results = self._core.generate_batch(os.fspath(name), prompt, options)
-        return [text + result.text for text, result in zip(prompt, results, strict=True)]
+        return [
+            text + result.text if result.continues_prompt else result.text
+            for text, result in zip(prompt, results, strict=True)
+        ]
 
     @overload
     def generate_tokens(
@@ -149,6 +158,67 @@ class ModelManager:
         if len(prompt) > 0 and not hasattr(prompt[0], "__index__"):
             return self._core.generate_tokens(os.fspath(name), prompt, options, True)
         return self._core.generate_tokens(os.fspath(name), [prompt], options, False)[0]
+
+    def embed(
+        self,
+        name: StrPath,
+        texts: str | Sequence[str],
+        pooling: Literal["mean", "cls"] = "mean",
+        normalize: bool = False,
+        truncate: bool = False,
+    ) -> "npt.NDArray[np.float32]":
+        """Vectors of texts, from an encoder (BERT, MiniLM and their kind).
+
+        Args:
+            name: a loaded model.
+            texts: B texts, or a single one.
+            pooling: "mean" of all tokens' vectors (Reimers and Gurevych 2019), or "cls", the first
+                token's.
+            normalize: scale each vector to length 1.
+            truncate: cut a text at the model's longest length instead of refusing it.
+
+        Returns:
+            float32 [B, H]; [H] for a single text.
+
+        Raises:
+            InvalidInputError: the model is no encoder, or a text is longer than it takes.
+        """
+        single = isinstance(texts, str)
+        inputs = [texts] if single else list(texts)
+        vectors = self._core.embed(os.fspath(name), inputs, pooling, normalize, truncate)
+        return vectors[0] if single else vectors
+
+    def infer(
+        self,
+        name: StrPath,
+        texts: str | Sequence[str],
+        pairs: str | Sequence[str] | None = None,
+        truncate: bool = False,
+    ) -> "npt.NDArray[np.float32]":
+        """Scores of the classes that a model with a classification head knows.
+
+        Softmax over the last axis gives probabilities; ``get_model_info(name)["labels"]`` names
+        the classes.
+
+        Args:
+            name: a loaded model.
+            texts: B texts, or a single one.
+            pairs: the second text of each, for models that judge pairs.
+            truncate: cut a text (of a pair, the longer one first) at the model's longest length
+                instead of refusing it.
+
+        Returns:
+            float32 [B, labels]; [labels] for a single text.
+
+        Raises:
+            InvalidInputError: the model has no classification head, or a text is longer than it
+                takes.
+        """
+        single = isinstance(texts, str)
+        inputs = [texts] if single else list(texts)
+        seconds = [] if pairs is None else [pairs] if isinstance(pairs, str) else list(pairs)
+        scores = self._core.infer(os.fspath(name), inputs, seconds, truncate)
+        return scores[0] if single else scores
 
     def score(
         self,
