@@ -12,6 +12,8 @@ using Runner = std::function<int()>;
 /// Declares a subcommand on `app` and returns what it does.
 Runner add_run_command(CLI::App& app);
 Runner add_chat_command(CLI::App& app);
+Runner add_embed_command(CLI::App& app);
+Runner add_infer_command(CLI::App& app);
 Runner add_export_command(CLI::App& app);
 Runner add_compare_command(CLI::App& app);
 Runner add_list_command(CLI::App& app);

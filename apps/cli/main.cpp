@@ -42,6 +42,7 @@ void connect_log(const LogOptions& options) {
 
 std::map<std::string, Runner> add_commands(CLI::App& app) {
   return {{"run", add_run_command(app)},       {"chat", add_chat_command(app)},
+          {"embed", add_embed_command(app)},   {"infer", add_infer_command(app)},
           {"export", add_export_command(app)}, {"compare", add_compare_command(app)},
           {"list", add_list_command(app)},     {"info", add_info_command(app)},
           {"doctor", add_doctor_command(app)}};
@@ -49,7 +50,7 @@ std::map<std::string, Runner> add_commands(CLI::App& app) {
 
 // `list` and `info` speak of what is here.
 void connect_downloader(const std::string& command) {
-  if (command == "run" || command == "chat" || command == "export" || command == "compare")
+  if (command != "list" && command != "info" && command != "doctor")
     weights::set_downloader(download_with_hf);
 }
 

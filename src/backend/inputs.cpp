@@ -19,9 +19,10 @@ void check_texts(const std::vector<std::span<const int64_t>>& texts, const graph
   for (const auto& text : texts) {
     if (text.empty()) throw InvalidInputError("A text has no tokens; each needs at least one");
     if (limit > 0 && static_cast<int64_t>(text.size()) > limit)
-      throw InvalidInputError(
-          fmt::format("A text has {} tokens, but the model takes {} at most; shorten or split it",
-                      text.size(), limit));
+      throw InvalidInputError(fmt::format(
+          "A text has {} tokens, but the model takes {} at most; shorten or split it, or ask "
+          "for truncation",
+          text.size(), limit));
     check_ids(text, info.vocabulary_size, "Token id");
   }
 }

@@ -20,8 +20,8 @@
 #include "manager/performance_monitor.h"
 #include "manager/scoring.h"
 #include "manager/statistics_log.h"
-#include "manager/usage_stats.h"
 #include "manager/text_generation.h"
+#include "manager/usage_stats.h"
 #include "mm_orch/log.h"
 #include "text/chat_template.h"
 
@@ -222,35 +222,13 @@ std::vector<GenerationResult> ModelManager::generate_tokens(
   return implementation_->run(*model, prompts, config, start);
 }
 
-// The tokens of texts and pairs of texts, each with its types.
-static std::pair<manager::Texts, manager::Texts> encode_texts(const manager::ModelAssets& assets,
-                                                              const std::vector<std::string>& texts,
-                                                              const std::vector<std::string>& pairs,
-                                                              bool truncate) {
-  if (!pairs.empty() && pairs.size() != texts.size())
-    throw InvalidInputError(fmt::format("{} second texts are given for {} texts; give one for each",
-                                        pairs.size(), texts.size()));
-  const auto& tokenizer = assets.require_tokenizer();
-  std::optional<int64_t> longest;
-  if (truncate && assets.info.context_length > 0) longest = assets.info.context_length;
-  std::pair<manager::Texts, manager::Texts> result;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    auto encoding = tokenizer.encode_with_types(
-        texts[i], pairs.empty() ? std::nullopt : std::optional<std::string_view>(pairs[i]),
-        longest);
-    result.first.push_back(std::move(encoding.ids));
-    result.second.push_back(std::move(encoding.type_ids));
-  }
-  return result;
-}
-
 Embeddings ModelManager::embed(const std::string& name, const std::vector<std::string>& texts,
                                const EmbedOptions& options) {
   const auto model = implementation_->require(name);
   manager::FailoverSessions sessions(*model, implementation_->loader);
   auto result = naming(name, [&] {
-    const auto tokens = encode_texts(model->assets, texts, {}, options.truncate).first;
-    return manager::embed(sessions, model->assets, tokens, options);
+    return manager::embed(sessions, model->assets,
+                          manager::tokenize(model->assets, texts, {}, options.truncate), options);
   });
   sessions.finished();
   return result;
@@ -261,9 +239,9 @@ Classification ModelManager::infer(const std::string& name, const std::vector<st
   const auto model = implementation_->require(name);
   manager::FailoverSessions sessions(*model, implementation_->loader);
   auto result = naming(name, [&] {
-    const auto [tokens, types] =
-        encode_texts(model->assets, texts, options.pairs, options.truncate);
-    return manager::classify(sessions, model->assets, tokens, types);
+    return manager::classify(
+        sessions, model->assets,
+        manager::tokenize(model->assets, texts, options.pairs, options.truncate));
   });
   sessions.finished();
   return result;

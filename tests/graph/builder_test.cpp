@@ -65,5 +65,37 @@ TEST_F(Builder, RefusesLogitsThatDoNotCoverTheVocabulary) {
                std::logic_error);
 }
 
+TEST_F(Builder, KeepsTheSidesApart) {
+  const auto table = builder.weight(random.matrix("source", 6, 4));
+  const ValueId source = builder.embedding("source", builder.token_ids(Side::kEncoder), table);
+  EXPECT_THROW(builder.add("mixed", x, source), std::logic_error);
+  EXPECT_THROW(builder.encoder_attention("own", x, x, x, {.heads = 2, .head_size = 2, .scale = 1}),
+               std::logic_error);
+  EXPECT_THROW(
+      builder.attention("cached", source, source, source,
+                        {.layer = 0, .heads = 2, .kv_heads = 2, .head_size = 2, .scale = 1}),
+      std::logic_error);
+  const CrossAttention cross{.layer = 0, .heads = 2, .head_size = 2, .scale = 1};
+  EXPECT_THROW(builder.cross_attention("swapped", source, x, x, cross), std::logic_error);
+  const ValueId seen = builder.cross_attention("cross", x, source, source, cross);
+  builder.set_hidden(source);
+  const Graph graph = builder.finish("head", seen, builder.weight(random.matrix("head", 6, 4)));
+  EXPECT_EQ(graph.nodes.back().side, Side::kDecoder);
+  EXPECT_EQ(graph.hidden, source);
+}
+
+TEST_F(Builder, RefusesARelativeTableThatDoesNotFit) {
+  const auto attend = [&](const std::string& name, const RelativePosition& relative) {
+    return builder.attention(
+        name, x, x, x,
+        {.layer = 0, .heads = 2, .kv_heads = 2, .head_size = 2, .scale = 1, .relative = relative});
+  };
+  const auto table = builder.weight(random.matrix("table", 8, 2));
+  EXPECT_THROW(attend("heads", {builder.weight(random.matrix("wide", 8, 3)), 16}),
+               std::logic_error);
+  EXPECT_THROW(attend("near", {table, 4}), std::logic_error);
+  EXPECT_NO_THROW(attend("fits", {table, 16}));
+}
+
 }  // namespace
 }  // namespace mm_orch::graph

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, MistralConfig, Qwen2Config
 
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -82,6 +83,14 @@ FAMILY = {
 }  # fmt: skip
 
 
+def write_word_tokenizer(folder: Path, vocabulary_size: int) -> None:
+    """The words word0, word1 ... have the ids 0, 1 ..."""
+    words = {f"word{i}": i for i in range(vocabulary_size)}
+    tokenizer = Tokenizer(WordLevel(words, unk_token="word0"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
 def make_model(folder: Path, config, seed: int):
     """Writes a seeded random model as safetensors; returns transformers' own model of it."""
     model = AutoModelForCausalLM.from_config(
@@ -90,7 +99,6 @@ def make_model(folder: Path, config, seed: int):
     model.eval()
     randomize(model, seed)
     model.save_pretrained(folder)
-    words = {f"word{i}": i for i in range(config.vocab_size)}
-    Tokenizer(WordLevel(words, unk_token="word0")).save(str(folder / "tokenizer.json"))
+    write_word_tokenizer(folder, config.vocab_size)
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": []}))
     return model
