@@ -69,7 +69,8 @@ TEST(Llama, SlidesTheWindowAsTheFamilyDoes) {
 }
 
 TEST(Llama, RefusesWhatItLacksByName) {
-  EXPECT_THROW(build_graph(testing::random_llama({{"hidden_act", "quick_gelu"}})), UnsupportedModelError);
+  EXPECT_THROW(build_graph(testing::random_llama({{"hidden_act", "quick_gelu"}})),
+               UnsupportedModelError);
   EXPECT_THROW(build_graph(testing::random_llama({{"partial_rotary_factor", 0.5}})),
                UnsupportedModelError);
   EXPECT_THROW(build_graph(testing::random_llama({{"rope_scaling", {{"rope_type", "longrope"}}}})),
