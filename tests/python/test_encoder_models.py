@@ -134,6 +134,23 @@ def test_t5_batch_of_unequal_sources_equals_single_runs(backend, t5, tmp_path):
         check_greedy(reference, source, list(result.new_tokens))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("num_beams", [2, 4])
+def test_t5_beam_search_equals_transformers(num_beams, backend, t5, tmp_path):
+    model, reference = t5("relu")
+    manager = load(backend, model, tmp_path)
+    draw = np.random.default_rng(6)
+    sources = [draw.integers(2, 300, n).tolist() for n in (12, 40)]
+    ours = manager.generate_tokens(
+        model, sources, max_new_tokens=25, num_beams=num_beams, eos_token_id=1
+    )
+    for source, result in zip(sources, ours, strict=True):
+        expected = reference.generate(
+            torch.tensor([source]), max_new_tokens=25, num_beams=num_beams, do_sample=False
+        )[0, 1:]
+        assert list(result.new_tokens) == expected.tolist()
+
+
 def test_t5_gives_the_new_text_alone(t5, tmp_path):
     model, _ = t5("relu")
     manager = load("pytorch", model, tmp_path)
