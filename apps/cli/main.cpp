@@ -61,7 +61,8 @@ int run_command(const Runner& runner) {
     return exit_code;
   } catch (const MuAIError& error) {
     const ExitRow& row = exit_row(error.code());
-    print_error(row.hint.empty() ? error.what() : fmt::format("{} ({})", error.what(), row.hint));
+    print_error(fmt::format("{} ({}{}see {})", error.what(), row.hint, row.hint.empty() ? "" : "; ",
+                            error_docs(error.code())));
     return row.exit_code;
   } catch (const std::exception& error) {
     print_error(error.what());

@@ -92,6 +92,9 @@ using NumericFaultError = ErrorOf<ErrorCode::kNumericFault, InferenceError>;
 /// The class name of a code, the same in C++ and Python: "DeviceError".
 MM_ORCH_EXPORT std::string_view error_name(ErrorCode code);
 
+/// The section of the documentation: "docs/troubleshooting.md#deviceerror".
+MM_ORCH_EXPORT std::string error_docs(ErrorCode code);
+
 /// Throws the class that belongs to `code`; rebuilds a typed error from its parts.
 [[noreturn]] MM_ORCH_EXPORT void throw_error(ErrorCode code, const std::string& message,
                                              ErrorContext context = {});

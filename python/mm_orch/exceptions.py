@@ -7,6 +7,7 @@ class MuAIError(Exception):
     Attributes:
         code: stable number of the class, the same in C++ (``ErrorCode``).
         model, backend, device, path: where it happened; empty where one does not apply.
+        docs: the section of the documentation, which a traceback shows too.
     """
 
     code: int = 0
@@ -25,6 +26,9 @@ class MuAIError(Exception):
         self.backend = backend
         self.device = device
         self.path = path
+        named = next(kind for kind in type(self).__mro__ if "code" in vars(kind))
+        self.docs = f"docs/troubleshooting.md#{named.__name__.lower()}"
+        self.add_note(f"See {self.docs}")
 
 
 class ConfigurationError(MuAIError):

@@ -1,5 +1,7 @@
 #include "mm_orch/errors.h"
 
+#include <cctype>
+
 namespace mm_orch {
 
 MuAIError::~MuAIError() = default;
@@ -34,6 +36,13 @@ std::string_view error_name(ErrorCode code) {
       return "NumericFaultError";
   }
   return "MuAIError";
+}
+
+std::string error_docs(ErrorCode code) {
+  std::string docs = "docs/troubleshooting.md#";
+  for (const char letter : error_name(code))
+    docs += static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  return docs;
 }
 
 void throw_error(ErrorCode code, const std::string& message, ErrorContext context) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -28,12 +30,28 @@ TEST(ExitCodes, AnUnknownCodeIsAPlainFailure) {
   EXPECT_EQ(exit_row(static_cast<ErrorCode>(kLastCode + 1)).exit_code, kExitFailure);
 }
 
+std::string content(const char* path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 TEST(ExitCodes, AreDocumented) {
-  std::ifstream file(MM_ORCH_CLI_DOCS);
-  const std::string docs{std::istreambuf_iterator<char>(file), {}};
+  const std::string docs = content(MM_ORCH_CLI_DOCS);
   for (const ExitRow& row : exit_table()) {
     const auto line = fmt::format("| {} | `{}` |", row.exit_code, error_name(row.error));
     EXPECT_NE(docs.find(line), std::string::npos) << line;
+  }
+}
+
+TEST(ExitCodes, BelongToErrorsThatTroubleshootingExplains) {
+  std::string page = content(MM_ORCH_TROUBLESHOOTING);
+  std::transform(page.begin(), page.end(), page.begin(),
+                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  const std::string start = "docs/troubleshooting.md#";
+  for (const ExitRow& row : exit_table()) {
+    const std::string docs = error_docs(row.error);
+    ASSERT_TRUE(docs.starts_with(start)) << docs;
+    EXPECT_NE(page.find("\n## " + docs.substr(start.size()) + "\n"), std::string::npos) << docs;
   }
 }
 
