@@ -47,7 +47,6 @@ int64_t TokenFeed::width() const {
 backend::SessionOptions TokenFeed::layout() {
   rows_ = arrange_();
   padding_.assign(rows_.size(), 0);
-  source_.clear();
   columns_fed_ = 0;
   const int64_t columns = width();
   backend::SessionOptions options;

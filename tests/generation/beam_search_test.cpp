@@ -122,6 +122,12 @@ TEST(BeamSearch, SaysHowTextsEnded) {
   const auto ended = generate(ending, nullptr, std::vector<Tokens>{{1}}, beams(2, 6));
   EXPECT_EQ(ended[0].new_tokens, (Tokens{2}));
   EXPECT_EQ(ended[0].finish_reason, FinishReason::kEos);
+  ResolvedConfig at_least_three = beams(2, 6);
+  at_least_three.min_new_tokens = 3;
+  auto held = provider_of(2);
+  const auto later = generate(held, nullptr, std::vector<Tokens>{{1}}, at_least_three);
+  EXPECT_EQ(later[0].new_tokens.size(), 4u);
+  EXPECT_EQ(later[0].new_tokens.back(), 2);
   auto endless = provider_of(3);
   const auto full = generate(endless, nullptr, std::vector<Tokens>{{1}}, beams(2, 6));
   EXPECT_EQ(full[0].new_tokens, (Tokens{3, 3, 3, 3, 3, 3}));
@@ -143,8 +149,8 @@ TEST(BeamSearch, StopsEarlyWhenTold) {
     }
     return steps;
   };
-  EXPECT_LT(steps_with(EarlyStopping::kYes), steps_with(EarlyStopping::kNever));
-  EXPECT_LE(steps_with(EarlyStopping::kNo), steps_with(EarlyStopping::kNever));
+  EXPECT_LT(steps_with(EarlyStopping::kYes), steps_with(EarlyStopping::kNo));
+  EXPECT_LT(steps_with(EarlyStopping::kNo), steps_with(EarlyStopping::kNever));
 }
 
 class BeamRecovery : public ::testing::Test {
