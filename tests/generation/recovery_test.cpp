@@ -91,6 +91,23 @@ TEST_P(Recovery, SurvivesAFailureOfEverySecondStep) {
   EXPECT_EQ(provider.errors.front(), ErrorCode::kOutOfMemory);
 }
 
+// Encoder-decoder models: each sequence keeps its own source, also once others have ended.
+TEST_P(Recovery, KeepsEachSequencesSource) {
+  const std::vector<std::vector<int64_t>> starts(kPrompts.size(), {0});
+  auto provider = hashed_provider();
+  const auto unbroken = generate(provider, nullptr, starts, config_, kPrompts);
+  EXPECT_NE(unbroken[0].new_tokens, unbroken[1].new_tokens);
+  const int64_t steps = provider.script->steps;
+  for (int64_t failing = 0; failing < steps; ++failing) {
+    SCOPED_TRACE(failing);
+    auto broken = hashed_provider();
+    broken.script->before_step = [failing](int64_t n) {
+      if (n == failing) throw InferenceError("injected");
+    };
+    expect_same(generate(broken, nullptr, starts, config_, kPrompts), unbroken);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(GreedyAndSampled, Recovery, ::testing::Bool(),
                          [](const auto& option) { return option.param ? "Sampled" : "Greedy"; });
 

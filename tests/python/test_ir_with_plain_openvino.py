@@ -76,6 +76,70 @@ def test_plain_openvino_runs_the_ir(name: str, precision: str, tmp_path: Path) -
     assert error <= BOUND[precision]
 
 
+def run_t5(folder: Path, source: list[int], tokens: list[int]) -> np.ndarray:
+    """Logits [T, V] of the decoder's tokens one by one, as other tools run the two IRs."""
+    config = {"INFERENCE_PRECISION_HINT": "f32"}
+    core = ov.Core()
+    encoder = core.compile_model(folder / "t5_encoder.xml", "CPU", config)
+    mask = np.ones((1, len(source)), np.int64)
+    hidden = encoder({"input_ids": np.array([source]), "attention_mask": mask})
+    decoder = core.compile_model(folder / "t5_decoder.xml", "CPU", config).create_infer_request()
+    rows = []
+    for token in tokens:
+        inputs = {
+            "input_ids": np.array([[token]]),
+            "encoder_hidden_states": np.array(hidden["last_hidden_state"]),
+            "encoder_attention_mask": mask,
+            "beam_idx": np.zeros(1, np.int32),
+        }
+        rows.append(np.array(decoder.infer(inputs)["logits"])[0])
+    return np.concatenate(rows)
+
+
+def test_plain_openvino_runs_encoder_and_decoder(tmp_path: Path) -> None:
+    config = transformers.T5Config(
+        vocab_size=96, d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4,
+        decoder_start_token_id=0,
+    )  # fmt: skip
+    torch.manual_seed(3)
+    model = transformers.T5ForConditionalGeneration(config).eval()
+    model.save_pretrained(tmp_path / "t5")
+    export_ir(tmp_path / "t5", tmp_path / "t5", "FP32")
+    source, tokens = TOKENS, [0, *TOKENS[::-1]]
+    with torch.no_grad():
+        expected = model(
+            input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([tokens])
+        ).logits[0]
+    error = np.abs(run_t5(tmp_path, source, tokens) - expected.numpy()).max()
+    assert error / np.ptp(expected.numpy()) <= BOUND["FP32"]
+
+
+def test_plain_openvino_runs_a_text_classifier(tmp_path: Path) -> None:
+    config = transformers.BertConfig(
+        vocab_size=96, hidden_size=48, num_hidden_layers=2, num_attention_heads=3,
+        intermediate_size=64, max_position_embeddings=32, num_labels=3,
+    )  # fmt: skip
+    torch.manual_seed(3)
+    model = transformers.BertForSequenceClassification(config).eval()
+    model.save_pretrained(tmp_path / "bert")
+    xml = export_ir(tmp_path / "bert", tmp_path / "model", "FP32")
+    compiled = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    inputs = {
+        "input_ids": np.array([TOKENS, TOKENS[::-1]]),
+        "attention_mask": np.array([[1] * len(TOKENS), [1] * 7 + [0] * (len(TOKENS) - 7)]),
+        "token_type_ids": np.array([[0] * 5 + [1] * (len(TOKENS) - 5)] * 2),
+    }
+    with torch.no_grad():
+        outputs = model(
+            **{name: torch.tensor(value) for name, value in inputs.items()},
+            output_hidden_states=True,
+        )
+    result = compiled(inputs)
+    assert np.abs(result["logits"] - outputs.logits.numpy()).max() < 1e-5
+    hidden = outputs.hidden_states[-1].numpy()[0]
+    assert np.abs(result["last_hidden_state"][0] - hidden).max() < 1e-4
+
+
 def test_interface_is_optimums(tmp_path: Path) -> None:
     make_model("llama").save_pretrained(tmp_path / "llama")
     ir = ov.Core().read_model(export_ir(tmp_path / "llama", tmp_path / "model", "FP32"))

@@ -18,7 +18,8 @@
 
 namespace mm_orch::testing {
 
-/// Logits [V] after the given tokens of one sequence (padding left out).
+/// Logits [V] after the given tokens of one sequence: its source's, if it has one, then those fed
+/// to it (padding left out).
 using LogitsFunction = std::function<std::vector<float>(std::span<const int64_t> history)>;
 
 /// What happens at step `n` of all steps, over all sessions: called before it, may throw.
@@ -53,8 +54,12 @@ class ScriptedSession : public backend::Session {
       const auto fed = tokens.subspan(b * count, count);
       rows_[b].insert(rows_[b].end(), fed.begin(), fed.end());
       const size_t padding = options_.padding.empty() ? 0 : options_.padding[b];
-      const std::span<const int64_t> row = rows_[b];
-      const auto row_logits = script_->logits(row.subspan(std::min(padding, row.size())));
+      std::vector<int64_t> history;
+      if (!options_.sources.empty())
+        history.assign(options_.sources[b].begin(), options_.sources[b].end());
+      const auto begin = static_cast<std::ptrdiff_t>(std::min(padding, rows_[b].size()));
+      history.insert(history.end(), rows_[b].begin() + begin, rows_[b].end());
+      const auto row_logits = script_->logits(history);
       logits_.insert(logits_.end(), row_logits.begin(), row_logits.end());
     }
     if (options_.capacity > 0 && length() > options_.capacity) {
