@@ -26,40 +26,65 @@ std::shared_ptr<Parameter> parameter_of(const ov::Model& model, const std::strin
   return nullptr;
 }
 
-// Shapes of nothing but the source's lengths and batch cannot be spread over sequences.
+// Spread over sequences by its first axis. Shapes of the source are not.
 bool can_be_spread(const ov::Output<ov::Node>& value) {
   return value.get_partial_shape().rank().is_static() &&
          value.get_partial_shape().rank().get_length() >= 2;
 }
 
-// The values at which the source's part ends: read by nodes that depend on more than the source.
-std::vector<ov::Output<ov::Node>> source_values(
-    const ov::Model& decoder, const std::vector<std::shared_ptr<Parameter>>& inputs) {
+DependsOn dependence_of(const std::shared_ptr<ov::Node>& node,
+                        const std::unordered_map<const ov::Node*, DependsOn>& known) {
+  const bool ends = ov::op::util::is_sink(node.get()) || ov::op::util::is_output(node.get());
+  const bool reads_state = node->get_type_info().name == std::string_view("ReadValue");
+  const bool is_input = node->get_input_size() == 0 && !ov::op::util::is_constant(node.get());
+  if (ends || reads_state || is_input) return DependsOn::kStep;
+  auto on = DependsOn::kNothing;
+  for (const auto& input : node->input_values()) on = std::max(on, known.at(input.get_node()));
+  return on;
+}
+
+// A value at which the source's part ends, and who reads it in the step's part.
+struct Boundary {
+  ov::Output<ov::Node> value;
+  std::vector<ov::Input<ov::Node>> readers;
+};
+
+std::vector<Boundary> boundaries(const ov::Model& decoder,
+                                 const std::vector<std::shared_ptr<Parameter>>& inputs) {
   std::unordered_map<const ov::Node*, DependsOn> depends;
-  std::vector<ov::Output<ov::Node>> values;
+  std::vector<Boundary> result;
   for (const auto& node : decoder.get_ordered_ops()) {
-    auto on = DependsOn::kNothing;
-    if (std::find(inputs.begin(), inputs.end(), node) != inputs.end())
-      on = DependsOn::kSource;
-    else if (node->get_input_size() == 0 && !ov::op::util::is_constant(node.get()))
-      on = DependsOn::kStep;
-    for (const auto& input : node->input_values()) on = std::max(on, depends.at(input.get_node()));
-    if (ov::op::util::is_sink(node.get()) || ov::op::util::is_output(node.get()))
-      on = DependsOn::kStep;
-    const bool keeps_state = node->get_type_info().name == std::string_view("ReadValue");
-    depends[node.get()] = keeps_state ? DependsOn::kStep : on;
+    const bool is_source = std::find(inputs.begin(), inputs.end(), node) != inputs.end();
+    depends[node.get()] = is_source ? DependsOn::kSource : dependence_of(node, depends);
     if (depends[node.get()] != DependsOn::kStep) continue;
-    for (const auto& input : node->input_values())
-      if (depends.at(input.get_node()) == DependsOn::kSource &&
-          std::find(values.begin(), values.end(), input) == values.end())
-        values.push_back(input);
+    for (const auto& input : node->inputs()) {
+      const auto value = input.get_source_output();
+      if (depends.at(value.get_node()) != DependsOn::kSource) continue;
+      const auto same = [&](const Boundary& boundary) { return boundary.value == value; };
+      auto found = std::find_if(result.begin(), result.end(), same);
+      if (found == result.end()) found = result.insert(found, {value, {}});
+      found->readers.push_back(input);
+    }
   }
-  for (const auto& value : values)
-    if (!can_be_spread(value))
-      throw UnsupportedModelError(fmt::format(
-          "The decoder reads the source's shape in '{}'; export it with 'mm-orch export'",
-          value.get_node()->get_friendly_name()));
-  return values;
+  return result;
+}
+
+// The decoder keeps its inputs; the encoder gives them as they are.
+std::vector<std::string> leave_in_place(std::shared_ptr<ov::Model>& encoder,
+                                        const std::vector<std::shared_ptr<Parameter>>& inputs) {
+  ov::ResultVector results;
+  std::vector<std::string> names;
+  for (const auto& input : inputs) {
+    names.push_back(input->get_friendly_name());
+    const auto value = results.empty()
+                           ? encoder->output("last_hidden_state").get_node()->input_value(0)
+                           : parameter_of(*encoder, "attention_mask")->output(0);
+    results.push_back(std::make_shared<Result>(value));
+    results.back()->output(0).add_names({names.back()});
+  }
+  encoder =
+      std::make_shared<ov::Model>(results, encoder->get_parameters(), encoder->get_friendly_name());
+  return names;
 }
 
 }  // namespace
@@ -74,23 +99,26 @@ std::vector<std::string> move_source_part(std::shared_ptr<ov::Model>& encoder,
   std::vector<std::shared_ptr<Parameter>> moved{hidden};
   if (mask) moved.push_back(mask);
 
+  const auto ends = boundaries(*decoder, moved);
+  const auto spreads = [](const Boundary& end) { return can_be_spread(end.value); };
+  if (!std::all_of(ends.begin(), ends.end(), spreads)) return leave_in_place(encoder, moved);
+
   ov::ParameterVector inputs;
   for (const auto& parameter : decoder->get_parameters())
     if (std::find(moved.begin(), moved.end(), parameter) == moved.end())
       inputs.push_back(parameter);
   ov::ResultVector results;
   std::vector<std::string> names;
-  std::unordered_map<const ov::Node*, bool> in_source;
-  for (const auto& value : source_values(*decoder, moved)) {
+  for (const auto& [value, readers] : ends) {
     names.push_back(fmt::format("source.{}", names.size()));
     const auto input =
         std::make_shared<Parameter>(value.get_element_type(), value.get_partial_shape());
     input->set_friendly_name(names.back());
     input->output(0).set_names({names.back()});
     inputs.push_back(input);
-    for (auto consumer : value.get_target_inputs()) consumer.replace_source_output(input);
+    for (auto reader : readers) reader.replace_source_output(input);
     results.push_back(std::make_shared<Result>(value));
-    results.back()->output(0).set_names({names.back()});
+    results.back()->output(0).add_names({names.back()});
   }
   hidden->output(0).replace(encoder->output("last_hidden_state").get_node()->input_value(0));
   if (mask) mask->output(0).replace(parameter_of(*encoder, "attention_mask")->output(0));
