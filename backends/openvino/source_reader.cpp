@@ -18,6 +18,9 @@ namespace {
 using ov::op::v0::Parameter;
 using ov::op::v0::Result;
 
+constexpr const char* kHidden = "encoder_hidden_states";
+constexpr const char* kMask = "encoder_attention_mask";
+
 enum class DependsOn { kNothing, kSource, kStep };
 
 std::shared_ptr<Parameter> parameter_of(const ov::Model& model, const std::string& name) {
@@ -69,30 +72,12 @@ std::vector<Boundary> boundaries(const ov::Model& decoder,
   return result;
 }
 
-// The decoder keeps its inputs; the encoder gives them as they are.
-std::vector<std::string> leave_in_place(std::shared_ptr<ov::Model>& encoder,
-                                        const std::vector<std::shared_ptr<Parameter>>& inputs) {
-  ov::ResultVector results;
-  std::vector<std::string> names;
-  for (const auto& input : inputs) {
-    names.push_back(input->get_friendly_name());
-    const auto value = results.empty()
-                           ? encoder->output("last_hidden_state").get_node()->input_value(0)
-                           : parameter_of(*encoder, "attention_mask")->output(0);
-    results.push_back(std::make_shared<Result>(value));
-    results.back()->output(0).add_names({names.back()});
-  }
-  encoder =
-      std::make_shared<ov::Model>(results, encoder->get_parameters(), encoder->get_friendly_name());
-  return names;
-}
-
 }  // namespace
 
 std::vector<std::string> move_source_part(std::shared_ptr<ov::Model>& encoder,
                                           std::shared_ptr<ov::Model>& decoder) {
-  const auto hidden = parameter_of(*decoder, "encoder_hidden_states");
-  const auto mask = parameter_of(*decoder, "encoder_attention_mask");
+  const auto hidden = parameter_of(*decoder, kHidden);
+  const auto mask = parameter_of(*decoder, kMask);
   if (!hidden)
     throw UnsupportedModelError(
         "The decoder has no input 'encoder_hidden_states'; export it with 'mm-orch export'");
@@ -100,8 +85,11 @@ std::vector<std::string> move_source_part(std::shared_ptr<ov::Model>& encoder,
   if (mask) moved.push_back(mask);
 
   const auto ends = boundaries(*decoder, moved);
-  const auto spreads = [](const Boundary& end) { return can_be_spread(end.value); };
-  if (!std::all_of(ends.begin(), ends.end(), spreads)) return leave_in_place(encoder, moved);
+  for (const auto& end : ends)
+    if (!can_be_spread(end.value))
+      throw UnsupportedModelError(fmt::format(
+          "The decoder reads the source's shape in '{}'; export it with 'mm-orch export'",
+          end.value.get_node()->get_friendly_name()));
 
   ov::ParameterVector inputs;
   for (const auto& parameter : decoder->get_parameters())
@@ -118,7 +106,7 @@ std::vector<std::string> move_source_part(std::shared_ptr<ov::Model>& encoder,
     inputs.push_back(input);
     for (auto reader : readers) reader.replace_source_output(input);
     results.push_back(std::make_shared<Result>(value));
-    results.back()->output(0).add_names({names.back()});
+    results.back()->output(0).set_names({names.back()});
   }
   hidden->output(0).replace(encoder->output("last_hidden_state").get_node()->input_value(0));
   if (mask) mask->output(0).replace(parameter_of(*encoder, "attention_mask")->output(0));

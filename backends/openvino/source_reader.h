@@ -16,10 +16,10 @@ namespace mm_orch::openvino {
 
 /// Moves what depends on `encoder_hidden_states` and `encoder_attention_mask` alone from `decoder`
 /// to `encoder`, whose results it becomes; the decoder gets inputs of the same names.
-/// Where that part gives shapes too (other tools' exports), everything stays in its place: then the
-/// decoder's two inputs are what the encoder gives.
-/// @return  the names of the decoder's inputs that come from the encoder.
-/// @throws UnsupportedModelError  the decoder has no input of encoder_hidden_states.
+/// @return  those names.
+/// @throws UnsupportedModelError  the decoder has no input of encoder_hidden_states, or reads
+/// shapes
+///                                of the source, as optimum's does.
 std::vector<std::string> move_source_part(std::shared_ptr<ov::Model>& encoder,
                                           std::shared_ptr<ov::Model>& decoder);
 

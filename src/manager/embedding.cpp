@@ -62,6 +62,7 @@ TokenizedTexts tokenize(const ModelAssets& assets, const std::vector<std::string
     std::optional<std::string_view> pair;
     if (!pairs.empty()) pair = pairs[i];
     auto encoding = tokenizer.encode_with_types(texts[i], pair, longest);
+    assets.check_known(encoding.ids);
     result.tokens.push_back(std::move(encoding.ids));
     result.types.push_back(std::move(encoding.type_ids));
   }

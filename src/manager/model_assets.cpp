@@ -41,6 +41,24 @@ const text::Tokenizer& ModelAssets::require_tokenizer() const {
   return *tokenizer;
 }
 
+void ModelAssets::check_known(std::span<const int64_t> ids) const {
+  for (const int64_t id : ids)
+    if (id >= info.vocabulary_size)
+      throw FileValidationError(
+          fmt::format(
+              "The tokenizer of '{}' gives token {}, but its weights know {} tokens (0 to {}); "
+              "tokenizer and weights are of different models. Put the files of one model into "
+              "{}",
+              name, id, info.vocabulary_size, info.vocabulary_size - 1, path.string()),
+          ErrorContext{.model = name, .path = path.string()});
+}
+
+std::vector<int64_t> ModelAssets::encode(const std::string& text) const {
+  auto ids = require_tokenizer().encode(text);
+  check_known(ids);
+  return ids;
+}
+
 std::shared_ptr<const weights::ModelSource> open_source(const ModelReference& model) {
   return weights::open_model(weights::locate_model(model.location));
 }

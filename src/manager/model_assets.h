@@ -6,7 +6,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "graph/graph.h"
 #include "manager/model_names.h"
@@ -29,6 +31,12 @@ struct ModelAssets {
 
   /// @throws InvalidInputError  the model has no tokenizer.
   const text::Tokenizer& require_tokenizer() const;
+  /// The token ids of a text. @throws FileValidationError  see check_known.
+  std::vector<int64_t> encode(const std::string& text) const;
+  /// @throws FileValidationError  the tokenizer gave an id that the weights have no row for: the
+  /// two
+  ///                              are of different models.
+  void check_known(std::span<const int64_t> ids) const;
 };
 
 /// The source of a model: found here, or downloaded.

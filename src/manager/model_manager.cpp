@@ -205,9 +205,8 @@ std::vector<GenerationResult> ModelManager::generate(const std::string& name,
                                                      const GenerationConfig& config) {
   const auto start = Clock::now();
   const auto model = implementation_->require(name);
-  const auto& tokenizer = model->assets.require_tokenizer();
   std::vector<std::vector<int64_t>> tokens;
-  for (const auto& prompt : prompts) tokens.push_back(tokenizer.encode(prompt));
+  for (const auto& prompt : prompts) tokens.push_back(model->assets.encode(prompt));
   return implementation_->run(*model, tokens, config, start);
 }
 
@@ -250,7 +249,7 @@ Classification ModelManager::infer(const std::string& name, const std::vector<st
 ScoreResult ModelManager::score(const std::string& name, const std::string& text,
                                 const ScoreOptions& options) {
   const auto model = implementation_->require(name);
-  return score_tokens(name, model->assets.require_tokenizer().encode(text), options);
+  return score_tokens(name, model->assets.encode(text), options);
 }
 
 ScoreResult ModelManager::score_tokens(const std::string& name, const std::vector<int64_t>& tokens,

