@@ -31,10 +31,21 @@ def main() -> int:
         help="of the weights (default: FP32)",
     )
     parser.add_argument("--output", help="folder (default: models/openvino/<name>)")
+    parser.add_argument(
+        "--no-check", action="store_true", help="do not compare the result with PyTorch"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="use the result even if it fails the check"
+    )
     arguments = parser.parse_args()
     try:
         result = ModelManager().export_model(
-            arguments.model, arguments.precision, arguments.output, progress=show_progress
+            arguments.model,
+            arguments.precision,
+            arguments.output,
+            progress=show_progress,
+            check=not arguments.no_check,
+            force=arguments.force,
         )
     except MuAIError as error:
         print(f"\nerror: {error}", file=sys.stderr)
@@ -47,7 +58,11 @@ def main() -> int:
         f"  {result.xml_path}\n"
         f"  {result.bin_path} ({result.bytes / 1e6:.0f} MB)"
     )
-    return 0
+    failed = result.fidelity["status"] == "failed"
+    print(f"Fidelity check {result.fidelity['summary']}, in {result.fidelity['seconds']:.1f} s")
+    if failed:
+        print("error: the files are kept but not loaded; --force accepts them", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def show_progress(done: int, total: int, what: str) -> None:

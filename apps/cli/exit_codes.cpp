@@ -5,7 +5,7 @@
 namespace mm_orch::cli {
 namespace {
 
-constexpr std::array<ExitRow, 13> kTable = {{
+constexpr std::array<ExitRow, 14> kTable = {{
     {ErrorCode::kConfiguration, 3, ""},
     {ErrorCode::kInvalidInput, 4, ""},
     {ErrorCode::kModelNotFound, 5, "`mm-orch list` shows the models that are here"},
@@ -18,6 +18,7 @@ constexpr std::array<ExitRow, 13> kTable = {{
     {ErrorCode::kUnsupportedModel, 15, ""},
     {ErrorCode::kInference, 16, ""},
     {ErrorCode::kNumericFault, 17, ""},
+    {ErrorCode::kFidelity, 18, ""},
     {ErrorCode::kCancelled, kExitInterrupted, ""},
 }};
 

@@ -15,6 +15,8 @@ struct ExportOptions {
   std::optional<std::string> config_path;
   std::optional<std::string> output;
   std::string precision = "FP32";
+  bool no_check = false;
+  bool force = false;
 };
 
 int export_model(const ExportOptions& options) {
@@ -25,6 +27,8 @@ int export_model(const ExportOptions& options) {
   ExportModelOptions export_options;
   export_options.precision = options.precision;
   export_options.output = options.output;
+  export_options.check = !options.no_check;
+  export_options.force = options.force;
   ExportResult result;
   {
     Progress progress(fmt::format("Exporting {} to {}", options.model, options.precision));
@@ -35,6 +39,14 @@ int export_model(const ExportOptions& options) {
   }
   print(fmt::format("{}  {}, {} in {:.1f} s\n", result.xml_path, options.precision,
                     format_bytes(result.bytes), result.seconds));
+  const FidelityReport& fidelity = result.fidelity;
+  if (fidelity.status == FidelityStatus::kFailed)
+    throw FidelityError(
+        fmt::format("the fidelity check failed: {}. The files are kept but will not be loaded; "
+                    "--force accepts them",
+                    fidelity.reason));
+  print(fmt::format("fidelity check {}, in {:.1f} s\n", fidelity_summary(fidelity),
+                    fidelity.seconds));
   return kExitSuccess;
 }
 
@@ -49,6 +61,10 @@ Runner add_export_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--output", options->output, "folder to write (default: <cache_dir>/<name>)")
       ->type_name("DIR");
+  auto* no_check =
+      command->add_flag("--no-check", options->no_check, "do not compare the result with PyTorch");
+  command->add_flag("--force", options->force, "use the result even if it fails the check")
+      ->excludes(no_check);
   add_config_option(*command, options->config_path);
   return [options] { return export_model(*options); };
 }

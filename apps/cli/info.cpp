@@ -76,6 +76,9 @@ void print_exports(const ModelDescription& model) {
   print(format_table(
       {{"exported IR"}, {"precision"}, {"size", Align::kRight}, {"made from these weights"}},
       rows));
+  for (const ExportedModel& exported : model.exports)
+    print(fmt::format("{:<17}{}\n", "fidelity",
+                      exported.fidelity ? fidelity_summary(*exported.fidelity) : "unknown"));
 }
 
 int info(const InfoOptions& options) {

@@ -10,6 +10,7 @@
 
 #include "mm_orch/errors.h"
 #include "mm_orch/export.h"
+#include "mm_orch/fidelity.h"
 
 namespace mm_orch {
 
@@ -29,6 +30,7 @@ struct ExportedModel {
   std::string precision;    // "FP32", "FP16", "INT8"; empty: made by another tool
   std::string fingerprint;  // of the model it was made from; empty: made by another tool
   uint64_t bytes = 0;       // of the .bin
+  std::optional<FidelityReport> fidelity;  // none: made by another tool, or a damaged report
 };
 
 struct ModelFile {

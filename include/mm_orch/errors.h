@@ -26,6 +26,7 @@ enum class ErrorCode {
   kUnsupportedModel,
   kInference,
   kNumericFault,
+  kFidelity,
 };
 
 /// Where an error happened; a member that does not apply is empty.
@@ -84,6 +85,8 @@ using ModelLoadError = ErrorOf<ErrorCode::kModelLoad, BackendError>;
 using FileValidationError = ErrorOf<ErrorCode::kFileValidation, ModelLoadError>;
 /// The architecture, or an option of it, is one we lack.
 using UnsupportedModelError = ErrorOf<ErrorCode::kUnsupportedModel, ModelLoadError>;
+/// An exported model differs from its source by more than is allowed.
+using FidelityError = ErrorOf<ErrorCode::kFidelity, ModelLoadError>;
 /// A forward pass failed.
 using InferenceError = ErrorOf<ErrorCode::kInference, BackendError>;
 /// A forward pass gave NaN or Inf.

@@ -16,6 +16,7 @@
 
 #include "mm_orch/errors.h"
 #include "mm_orch/export.h"
+#include "mm_orch/fidelity.h"
 #include "mm_orch/generation_config.h"
 
 namespace mm_orch {
@@ -54,6 +55,7 @@ enum class FallbackReason {
   kInferenceFailed,
   kNumericFault,
   kOutOfMemory,
+  kFidelityCheckFailed,
 };
 MM_ORCH_EXPORT std::string fallback_reason_name(FallbackReason reason);  // "model_not_exported"
 
@@ -194,7 +196,12 @@ struct Classification {
 struct ExportModelOptions {
   std::string precision = "FP32";     // "FP32", "FP16", "INT8"
   std::optional<std::string> output;  // folder; not set: <cache_dir>/<name>
+  /// Called as weights are converted, then as the check goes on.
   std::function<void(int64_t done, int64_t total, const std::string& what)> progress;
+  /// Compare the result with PyTorch. Both are in memory then. A model that fails is kept but not
+  /// loaded.
+  bool check = true;
+  bool force = false;  // load it all the same
 };
 
 struct ExportResult {
@@ -202,6 +209,7 @@ struct ExportResult {
   std::string bin_path;
   uint64_t bytes = 0;  // of the weights, all files
   double seconds = 0;  // the conversion alone
+  FidelityReport fidelity;
 };
 
 struct ChatMessage {
@@ -278,7 +286,7 @@ class MM_ORCH_EXPORT ModelManager {
   /// The same with the configuration itself, as config_text.
   void replace_config(const std::string& config_text);
 
-  /// Exports a model to OpenVINO IR; loads no backend but openvino.
+  /// Exports a model to OpenVINO IR, and checks it. Without the check only openvino is loaded.
   ExportResult export_model(const std::string& name, const ExportModelOptions& options = {});
 
   bool unload_model(const std::string& name);  // false if it was not loaded

@@ -107,3 +107,9 @@ class NumericFaultError(InferenceError):
     """A forward pass gave NaN or Inf."""
 
     code = 13
+
+
+class FidelityError(ModelLoadError):
+    """An exported model differs from its source by more than is allowed."""
+
+    code = 14

@@ -158,9 +158,11 @@ std::string apply_chat_template(Manager& manager, const std::string& name,
 }
 
 ExportResult export_model(Manager& manager, const std::string& name, const std::string& precision,
-                          const std::optional<std::string>& output, const nb::object& progress) {
+                          const std::optional<std::string>& output, const nb::object& progress,
+                          bool check, bool force) {
   Call call;
-  ExportModelOptions options{.precision = precision, .output = output, .progress = {}};
+  ExportModelOptions options{
+      .precision = precision, .output = output, .progress = {}, .check = check, .force = force};
   options.progress = [&, function = nb::handle(progress)](int64_t done, int64_t total,
                                                           const std::string& what) {
     if (!function.is_none()) {
@@ -215,7 +217,15 @@ void bind_results(nb::module_& module) {
       .def_ro("xml_path", &ExportResult::xml_path, "The model's structure.")
       .def_ro("bin_path", &ExportResult::bin_path, "The model's weights.")
       .def_ro("bytes", &ExportResult::bytes, "Size of the .bin.")
-      .def_ro("seconds", &ExportResult::seconds, "Of the conversion alone.");
+      .def_ro("seconds", &ExportResult::seconds, "Of the conversion alone.")
+      .def_prop_ro(
+          "fidelity",
+          [](const ExportResult& self) {
+            const std::string json = fidelity_json(self.fidelity);
+            return nb::module_::import_("json").attr("loads")(json);
+          },
+          nb::sig("def fidelity(self) -> dict"),
+          "The report of the check: what <name>.fidelity.json holds.");
 
   nb::class_<ScoreResult>(module, "ScoreResult", "Scores of a text, from one forward pass.")
       .def_prop_ro(
@@ -337,7 +347,7 @@ void bind_manager(nb::module_& module) {
           },
           nb::arg("config_text"))
       .def("export_model", &export_model, nb::arg("name"), nb::arg("precision"),
-           nb::arg("output").none(), nb::arg("progress").none())
+           nb::arg("output").none(), nb::arg("progress").none(), nb::arg("check"), nb::arg("force"))
       .def(
           "unload_model",
           [](Manager& self, const std::string& name) {

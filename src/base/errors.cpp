@@ -34,6 +34,8 @@ std::string_view error_name(ErrorCode code) {
       return "InferenceError";
     case ErrorCode::kNumericFault:
       return "NumericFaultError";
+    case ErrorCode::kFidelity:
+      return "FidelityError";
   }
   return "MuAIError";
 }
@@ -73,6 +75,8 @@ void throw_error(ErrorCode code, const std::string& message, ErrorContext contex
       throw InferenceError(message, std::move(context));
     case ErrorCode::kNumericFault:
       throw NumericFaultError(message, std::move(context));
+    case ErrorCode::kFidelity:
+      throw FidelityError(message, std::move(context));
   }
   throw MuAIError(code, message, std::move(context));
 }

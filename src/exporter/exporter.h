@@ -1,7 +1,7 @@
 // Exporting a model: the plug-in writes the model itself, this writes what surrounds
-// it, so that the folder alone can serve the model, and puts the folder in its place in
-// one step. Whatever interrupts an export, the old state is there afterwards, or the
-// new one whole.
+// it, so that the folder alone can serve the model, checks the model against its source
+// (fidelity.h), and puts the folder in its place in one step. Whatever interrupts an export, the
+// old state is there afterwards, or the new one whole.
 //
 // Everything is written into a sibling `.NAME.tmp-XXXXXX`, synchronised to disk and then
 // exchanged with the folder (renameat2). Files in the old folder that are not of an
@@ -26,9 +26,13 @@ struct ExportRequest {
   std::filesystem::path folder;
   std::string stem;  // of the .xml and .bin
   backend::Precision precision = backend::Precision::kFP32;
-  backend::Progress progress = {};
+  backend::Progress progress = {};  // of the weights, then of the check
+  bool check = true;
+  bool force = false;  // a model that fails the check is used all the same
 };
 
+/// A model that fails its check is kept, but the report beside it says so and it will not be
+/// loaded.
 /// @throws UnsupportedModelError, FileValidationError  see models::build_graph.
 /// @throws InvalidInputError  the folder is one that cannot be replaced: the current folder, one
 ///                            above it, a file.

@@ -18,22 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr int kIndent = 2;
 
-void write_file(const fs::path& path, std::string_view content) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) fail_io("write", path, errno);
-  while (!content.empty()) {
-    const auto written = ::write(fd, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const int error = errno;
-      ::close(fd);
-      fail_io("write", path, error);
-    }
-    content.remove_prefix(static_cast<size_t>(written));
-  }
-  if (::close(fd) != 0) fail_io("write", path, errno);
-}
-
 void write_json(const fs::path& path, const nlohmann::json& content) {
   write_file(path, content.dump(kIndent) + "\n");
 }
@@ -59,6 +43,22 @@ void write_tokenizer(const weights::ModelSource& source, const fs::path& folder)
 }
 
 }  // namespace
+
+void write_file(const fs::path& path, std::string_view content) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) fail_io("write", path, errno);
+  while (!content.empty()) {
+    const auto written = ::write(fd, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      const int error = errno;
+      ::close(fd);
+      fail_io("write", path, error);
+    }
+    content.remove_prefix(static_cast<size_t>(written));
+  }
+  if (::close(fd) != 0) fail_io("write", path, errno);
+}
 
 const std::set<std::string>& model_file_names() {
   static const std::set<std::string> names{

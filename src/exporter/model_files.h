@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "weights/model_source.h"
 
@@ -16,5 +17,8 @@ const std::set<std::string>& model_file_names();
 /// it holds, so that the folder reads like one of Hugging Face's.
 /// @throws BackendError  naming the path and the system's reason.
 void write_model_files(const weights::ModelSource& source, const std::filesystem::path& folder);
+
+/// @throws BackendError  naming the path and the system's reason.
+void write_file(const std::filesystem::path& path, std::string_view content);
 
 }  // namespace mm_orch::exporter

@@ -7,7 +7,9 @@
 
 #include "config/config.h"
 #include "exporter/exporter.h"
+#include "exporter/fidelity_report.h"
 #include "manager/ir_metadata.h"
+#include "mm_orch/log.h"
 #include "models/registry.h"
 #include "weights/model_locator.h"
 #include "weights/model_source.h"
@@ -94,6 +96,16 @@ bool is_exported_model(const fs::path& file) {
           file.stem() == file.parent_path().filename().string() + "_decoder");
 }
 
+std::optional<FidelityReport> fidelity_of(const fs::path& file,
+                                          const std::map<std::string, std::string>& metadata) {
+  try {
+    return exporter::read_fidelity(file, metadata);
+  } catch (const FileValidationError& error) {
+    log(LogLevel::kWarning, error.what());
+    return std::nullopt;
+  }
+}
+
 ExportedModel as_export(const fs::path& file, const fs::path& root) {
   auto metadata = manager::read_ir_metadata(file);
   auto bin = file;
@@ -101,7 +113,8 @@ ExportedModel as_export(const fs::path& file, const fs::path& root) {
           .xml_path = file.string(),
           .precision = metadata["precision"],
           .fingerprint = metadata[exporter::kFingerprintKey],
-          .bytes = size_of(bin.replace_extension(".bin"))};
+          .bytes = size_of(bin.replace_extension(".bin")),
+          .fidelity = fidelity_of(file, metadata)};
 }
 
 void add_exports(const fs::path& folder, const fs::path& root,

@@ -26,6 +26,8 @@ std::string fallback_reason_name(FallbackReason reason) {
       return "numeric_fault";
     case FallbackReason::kOutOfMemory:
       return "out_of_memory";
+    case FallbackReason::kFidelityCheckFailed:
+      return "fidelity_check_failed";
   }
   return "unknown";
 }
@@ -48,6 +50,8 @@ FallbackReason reason_of(const MuAIError& error) {
       return FallbackReason::kNumericFault;
     case ErrorCode::kOutOfMemory:
       return FallbackReason::kOutOfMemory;
+    case ErrorCode::kFidelity:
+      return FallbackReason::kFidelityCheckFailed;
     default:
       return FallbackReason::kCompileFailed;
   }

@@ -321,7 +321,9 @@ ExportResult ModelManager::export_model(const std::string& name,
       {.folder = options.output ? std::filesystem::path(*options.output) : folder,
        .stem = manager::artifact_stem(model),
        .precision = precision,
-       .progress = options.progress});
+       .progress = options.progress,
+       .check = options.check,
+       .force = options.force});
 }
 
 bool ModelManager::unload_model(const std::string& name) {

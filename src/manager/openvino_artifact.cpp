@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "exporter/exporter.h"
+#include "exporter/fidelity_report.h"
 #include "manager/artifact_path.h"
 #include "mm_orch/log.h"
 
@@ -71,6 +72,18 @@ std::shared_ptr<const weights::ModelSource> source_if_readable(const ModelRefere
       ErrorContext{.model = model.name, .backend = "openvino", .path = file.string()});
 }
 
+void refuse_failed(const ModelReference& model, const fs::path& file,
+                   const backend::Artifact& artifact) {
+  const auto report = exporter::read_fidelity(file, artifact.metadata());
+  if (!report || report->status != FidelityStatus::kFailed) return;
+  throw FidelityError(
+      fmt::format("{} is not used, since its fidelity check {}. Export it in another precision, "
+                  "or accept it with: {} --precision {} --force",
+                  file.string(), fidelity_summary(*report), export_command(model),
+                  report->precision),
+      ErrorContext{.model = model.name, .backend = "openvino", .path = file.string()});
+}
+
 }  // namespace
 
 OpenedArtifact open_openvino_artifact(const ModelReference& model,
@@ -96,6 +109,7 @@ OpenedArtifact open_openvino_artifact(const ModelReference& model,
     artifact = openvino.open_artifact(file);
     fingerprint = fingerprint_of(*artifact);
   }
+  refuse_failed(model, file, *artifact);
   auto assets =
       source ? assets_of(model.name, source) : assets_beside(model.name, file.parent_path());
   return {std::move(file), std::move(artifact), std::move(fingerprint), std::move(assets)};

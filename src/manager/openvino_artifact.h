@@ -23,6 +23,7 @@ struct OpenedArtifact {
 /// was made of another source.
 /// @throws ModelNotFoundError   not exported: "Model file not found: ..." with the command to run.
 /// @throws FileValidationError  damaged, or made of another source than the one found now.
+/// @throws FidelityError        its check failed, and it was not exported with force.
 /// @throws BackendError         the export failed.
 OpenedArtifact open_openvino_artifact(const ModelReference& model,
                                       const config::OpenVinoConfig& config,

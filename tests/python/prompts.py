@@ -36,3 +36,30 @@ longer see the stars. Numbers matter in such stories: the lamp cost 1,250 pounds
 kilograms, and was said to have the strength of 90,000 candles, although nobody had ever lined
 up 90,000 candles to check. def area(r): return 3.14159 * r ** 2 is how a program would put it,
 but the keeper only knew that the glass had to be cleaned every morning."""
+
+# Those of src/exporter/fidelity_prompts.cpp.
+FIDELITY_TEXTS = [
+    (
+        "The ferry left the harbour an hour before sunrise, when the water was still grey and the "
+        "gulls slept on the railings. Nobody on deck spoke. Below, in the warm noise of the engine "
+        "room, a young mechanic was writing a letter to her brother, who had gone inland years ago "
+        "and had never learned to like the sea."
+    ),
+    (
+        "Question: A shop sells pencils at 3 for 2 euros. How much do 12 pencils cost, and what "
+        "change is left from a 20 euro note?\nAnswer: 12 pencils are 4 groups of 3, so they cost 4 "
+        "x 2 = 8 euros. The change is 20 - 8 = 12 euros.\n\nQuestion: Which planet is the largest "
+        "in our solar system, and how many moons does it have?\nAnswer:"
+    ),
+    (
+        'def running_mean(values, window):\n    """Means of each `window` neighbouring '
+        'values."""\n    total = sum(values[:window])\n    means = [total / window]\n    for i in '
+        "range(window, len(values)):\n        total += values[i] - values[i - window]\n        "
+        "means.append(total / window)\n    return means\n\n\nprint(running_mean([1, 2, 4, 8], 2))\n"
+    ),
+    (
+        "La biblioteca abre a las nueve y cierra a las ocho de la tarde. Die Katze schläft auf dem "
+        "warmen Fensterbrett. Le train de Lyon arrive avec dix minutes de retard. Il gelato al "
+        "limone costa tre euro."
+    ),
+]

@@ -23,9 +23,10 @@ class FaultySession final : public backend::Session {
     const int64_t n = faults_->steps++;
     if (faults_->at_step) faults_->at_step(n);
     const auto logits = inner_->step(tokens, of);
-    if (n != faults_->nan_at_step) return logits;
+    if (n != faults_->nan_at_step && !faults_->change_logits) return logits;
     spoiled_.assign(logits.begin(), logits.end());
-    spoiled_.back() = std::nanf("");
+    if (faults_->change_logits) faults_->change_logits(spoiled_);
+    if (n == faults_->nan_at_step) spoiled_.back() = std::nanf("");
     return spoiled_;
   }
   void reorder(std::span<const int32_t> source) override { inner_->reorder(source); }

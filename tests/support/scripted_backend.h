@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "backend/backend.h"
@@ -20,6 +21,7 @@ struct Faults {
   std::function<void()> at_session;
   std::function<void(int64_t step)> at_step;  // steps of all sessions, warm-up included
   std::atomic<int64_t> nan_at_step = -1;
+  std::function<void(std::span<float> logits)> change_logits;
 
   std::atomic<int64_t> loads = 0;  // load and compile together
   std::atomic<int64_t> exports = 0;

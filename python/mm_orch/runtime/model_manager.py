@@ -320,21 +320,30 @@ class ModelManager:
         precision: str = "FP32",
         output: StrPath | None = None,
         progress: Callable[[int, int, str], object] | None = None,
+        check: bool = True,
+        force: bool = False,
     ) -> ExportResult:
         """Exports a model to OpenVINO IR; it need not be loaded.
+
+        The result is then compared with PyTorch on fixed prompts, with both in memory. The report
+        is in ``ExportResult.fidelity`` and beside the model as ``<name>.fidelity.json``. A model
+        that fails is kept, but `load_model` refuses it.
 
         Args:
             name: as for `load_model`.
             precision: "FP32", "FP16" or "INT8".
             output: the folder. None: ``<cache_dir>/<name>``, ``models/openvino/<name>``.
-            progress: called with (done, total, what) as weights are converted.
+            progress: called with (done, total, what) as weights are converted, then as the check
+                goes on.
+            check: False leaves the comparison out.
+            force: a model that fails the check is loaded all the same.
 
         Raises:
             BackendError: OpenVINO is missing, or a file cannot be written.
             ModelNotFoundError, ModelLoadError: as for `load_model`.
         """
         folder = None if output is None else os.fspath(output)
-        return self._core.export_model(os.fspath(name), precision, folder, progress)
+        return self._core.export_model(os.fspath(name), precision, folder, progress, check, force)
 
     def unload_model(self, name: StrPath) -> bool:
         """Frees a model once nothing uses it; False if it was not loaded."""
