@@ -28,19 +28,41 @@ constexpr const char* kMetadataKey = "mm_orch";
                      {.backend = kBackendName, .path = path.string()});
 }
 
-// A stream that fails aloud: OpenVINO does not look whether its writes reached the disk.
-std::ofstream open_output(const fs::path& path) {
-  errno = 0;
-  std::ofstream stream(path, std::ios::binary);
-  if (!stream) write_failed(path, errno);
-  return stream;
-}
+// A file that gives back the scratch space of what it has taken.
+class DrainingFile : public std::filebuf {
+ public:
+  explicit DrainingFile(ScratchFile* drained) : drained_(drained) {}
 
-void close_output(std::ofstream& stream, const fs::path& path) {
-  errno = 0;
-  stream.close();
-  if (!stream) write_failed(path, errno != 0 ? errno : EIO);
-}
+ protected:
+  std::streamsize xsputn(const char* data, std::streamsize size) override {
+    const auto written = std::filebuf::xsputn(data, size);
+    if (drained_) drained_->discard(data);
+    return written;
+  }
+
+ private:
+  ScratchFile* drained_;
+};
+
+// A stream that fails aloud: OpenVINO does not look whether its writes reached the disk.
+class Output {
+ public:
+  Output(const fs::path& path, ScratchFile* drained)
+      : path_(path), file_(drained), stream_(&file_) {
+    errno = 0;
+    if (!file_.open(path, std::ios::out | std::ios::binary)) write_failed(path, errno);
+  }
+  std::ostream& stream() { return stream_; }
+  void close() {
+    errno = 0;
+    if (!file_.close() || !stream_) write_failed(path_, errno != 0 ? errno : EIO);
+  }
+
+ private:
+  fs::path path_;
+  DrainingFile file_;
+  std::ostream stream_;
+};
 
 std::optional<uint64_t> attribute(std::string_view tag, std::string_view name) {
   const auto begin = tag.find(fmt::format(" {}=\"", name));
@@ -90,16 +112,15 @@ void check_files(const fs::path& xml, const fs::path& bin) {
 
 }  // namespace
 
-void write_ir(const std::shared_ptr<ov::Model>& model, const fs::path& stem) {
+void write_ir(const std::shared_ptr<ov::Model>& model, const fs::path& stem, ScratchFile* drained) {
   const fs::path xml_path = stem.string() + ".xml";
-  const fs::path bin_path = stem.string() + ".bin";
-  auto xml = open_output(xml_path);
-  auto bin = open_output(bin_path);
-  translate<BackendError>("Cannot write " + xml_path.string(),
-                          {.backend = kBackendName, .path = xml_path.string()},
-                          [&] { ov::pass::Serialize(xml, bin).run_on_model(model); });
-  close_output(bin, bin_path);
-  close_output(xml, xml_path);
+  Output xml(xml_path, nullptr);
+  Output bin(stem.string() + ".bin", drained);
+  translate<BackendError>(
+      "Cannot write " + xml_path.string(), {.backend = kBackendName, .path = xml_path.string()},
+      [&] { ov::pass::Serialize(xml.stream(), bin.stream()).run_on_model(model); });
+  bin.close();
+  xml.close();
 }
 
 std::shared_ptr<ov::Model> read_ir(const fs::path& xml) {

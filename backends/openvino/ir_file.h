@@ -6,10 +6,14 @@
 #include <openvino/core/model.hpp>
 #include <string>
 
+#include "scratch_file.h"
+
 namespace mm_orch::openvino {
 
+/// @param drained  where the constants are: each is discarded once it is written; may be null.
 /// @throws BackendError  naming the path and the system's reason (disk full, not writable).
-void write_ir(const std::shared_ptr<ov::Model>& model, const std::filesystem::path& stem);
+void write_ir(const std::shared_ptr<ov::Model>& model, const std::filesystem::path& stem,
+              ScratchFile* drained);
 
 /// @throws ModelNotFoundError   the file is not there.
 /// @throws FileValidationError  damaged or truncated; the .bin is checked before it is mapped.

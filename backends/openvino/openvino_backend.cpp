@@ -115,18 +115,22 @@ std::shared_ptr<backend::LoadedModel> OpenVinoBackend::load(const graph::Graph& 
 
 void OpenVinoBackend::export_artifact(const graph::Graph& graph, const std::filesystem::path& stem,
                                       const backend::ExportOptions& options) {
-  const auto lowered = lower(graph, options.precision, options.progress);
+  const auto scratch = std::make_shared<ScratchFile>(stem.parent_path());
+  const auto lowered = lower(graph, options.precision, options.progress, scratch);
   auto metadata = options.metadata;
   metadata["precision"] = backend::precision_name(options.precision);
-  const auto write = [&](const std::shared_ptr<ov::Model>& model, const fs::path& file) {
+  const auto write = [&](const std::shared_ptr<ov::Model>& model, const fs::path& file,
+                         ScratchFile* drained) {
     write_metadata(*model, metadata);
     for (const auto& [name, value] : tuned_options(options.precision))
       model->set_rt_info(value, std::vector<std::string>{"runtime_options", name});
-    write_ir(model, file);
+    write_ir(model, file, drained);
   };
   const auto stems = backend::artifact_stems(stem.string(), graph.info.kind);
-  if (lowered.encoder) write(lowered.encoder, stems.front());
-  if (lowered.decoder) write(lowered.decoder, stems.back());
+  // The decoder shares constants with the encoder.
+  if (lowered.encoder)
+    write(lowered.encoder, stems.front(), lowered.decoder ? nullptr : scratch.get());
+  if (lowered.decoder) write(lowered.decoder, stems.back(), scratch.get());
 }
 
 std::unique_ptr<backend::Artifact> OpenVinoBackend::open_artifact(

@@ -7,6 +7,7 @@
 #include <functional>
 #include <mutex>
 #include <openvino/core/type/float16.hpp>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -47,7 +48,10 @@ void for_row_blocks(const graph::Weight& weight, const BlockFunction& use) {
     }
   };
   std::vector<std::jthread> helpers;
-  for (unsigned i = 1; i < std::min<int64_t>(kThreads, blocks); ++i) helpers.emplace_back(work);
+  try {
+    for (unsigned i = 1; i < std::min<int64_t>(kThreads, blocks); ++i) helpers.emplace_back(work);
+  } catch (const std::system_error&) {  // no memory for a stack: this thread does it alone
+  }
   work();
   helpers.clear();
   if (failure) std::rethrow_exception(failure);
@@ -68,16 +72,15 @@ ov::Shape shape_of(const graph::Weight& weight) {
 
 }  // namespace
 
-QuantizedMatrix quantize(const graph::Weight& weight, int64_t group_size) {
+QuantizedMatrix quantize(const graph::Weight& weight, int64_t group_size, const MakeTensor& make) {
   const auto rows = static_cast<size_t>(graph::row_count(weight));
   const auto columns = static_cast<size_t>(graph::column_count(weight));
   const size_t group = group_size > 0 ? static_cast<size_t>(group_size) : columns;
   const size_t groups = columns / group;
   const bool grouped = groups > 1;
   QuantizedMatrix result{
-      ov::Tensor(ov::element::i8,
-                 grouped ? ov::Shape{rows, groups, group} : ov::Shape{rows, columns}),
-      ov::Tensor(ov::element::f32, grouped ? ov::Shape{rows, groups, 1} : ov::Shape{rows, 1})};
+      make(ov::element::i8, grouped ? ov::Shape{rows, groups, group} : ov::Shape{rows, columns}),
+      make(ov::element::f32, grouped ? ov::Shape{rows, groups, 1} : ov::Shape{rows, 1})};
   auto* values = result.values.data<int8_t>();
   auto* scales = result.scales.data<float>();
   for_row_blocks(weight, [&](int64_t first_row, std::span<const float> block) {
@@ -89,8 +92,8 @@ QuantizedMatrix quantize(const graph::Weight& weight, int64_t group_size) {
   return result;
 }
 
-ov::Tensor to_half(const graph::Weight& weight) {
-  ov::Tensor result(ov::element::f16, shape_of(weight));
+ov::Tensor to_half(const graph::Weight& weight, const MakeTensor& make) {
+  ov::Tensor result = make(ov::element::f16, shape_of(weight));
   auto* half = result.data<ov::float16>();
   const int64_t columns = graph::column_count(weight);
   for_row_blocks(weight, [&](int64_t first_row, std::span<const float> block) {
@@ -100,8 +103,8 @@ ov::Tensor to_half(const graph::Weight& weight) {
   return result;
 }
 
-ov::Tensor to_float(const graph::Weight& weight) {
-  ov::Tensor result(ov::element::f32, shape_of(weight));
+ov::Tensor to_float(const graph::Weight& weight, const MakeTensor& make) {
+  ov::Tensor result = make(ov::element::f32, shape_of(weight));
   auto* values = result.data<float>();
   const int64_t columns = graph::column_count(weight);
   for_row_blocks(weight, [&](int64_t first_row, std::span<const float> block) {

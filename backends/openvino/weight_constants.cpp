@@ -32,8 +32,22 @@ bool is_plain_f32(const graph::Weight& weight) {
          reinterpret_cast<uintptr_t>(weight.parts[0].data.data()) % alignof(float) == 0;
 }
 
-ov::Output<ov::Node> float_constant(const graph::Weight& weight) {
-  if (!is_plain_f32(weight)) return std::make_shared<Constant>(to_float(weight));
+}  // namespace
+
+WeightConstants::WeightConstants(const graph::Graph& graph, backend::Precision precision,
+                                 backend::Progress progress, std::shared_ptr<ScratchFile> scratch)
+    : graph_(graph),
+      precision_(precision),
+      progress_(std::move(progress)),
+      scratch_(std::move(scratch)) {
+  if (!scratch_) return;
+  make_ = [this](ov::element::Type type, const ov::Shape& shape) {
+    return scratch_->tensor(type, shape);
+  };
+}
+
+ov::Output<ov::Node> WeightConstants::float_constant(const graph::Weight& weight) const {
+  if (!is_plain_f32(weight)) return std::make_shared<Constant>(to_float(weight, make_));
   const auto& part = weight.parts[0];
   ov::Shape shape(weight.shape.begin(), weight.shape.end());
   if (weight.transposed) std::swap(shape[0], shape[1]);
@@ -41,18 +55,18 @@ ov::Output<ov::Node> float_constant(const graph::Weight& weight) {
                                     std::const_pointer_cast<void>(part.owner));
 }
 
-ov::Output<ov::Node> half_constant(const graph::Weight& weight) {
-  const auto constant = std::make_shared<Constant>(to_half(weight));
+ov::Output<ov::Node> WeightConstants::half_constant(const graph::Weight& weight) const {
+  const auto constant = std::make_shared<Constant>(to_half(weight, make_));
   constant->set_friendly_name(weight.name);
   const auto convert = std::make_shared<Convert>(constant, ov::element::f32);
   ov::mark_as_decompression(convert);
   return convert;
 }
 
-ov::Output<ov::Node> quantized_constant(const graph::Weight& weight) {
+ov::Output<ov::Node> WeightConstants::quantized_constant(const graph::Weight& weight) const {
   const int64_t columns = graph::column_count(weight);
   const bool grouped = columns % kGroupSize == 0 && columns > kGroupSize;
-  const auto quantized = quantize(weight, grouped ? kGroupSize : 0);
+  const auto quantized = quantize(weight, grouped ? kGroupSize : 0, make_);
   const auto constant = std::make_shared<Constant>(quantized.values);
   constant->set_friendly_name(weight.name);
   const auto convert = std::make_shared<Convert>(constant, ov::element::f32);
@@ -62,12 +76,6 @@ ov::Output<ov::Node> quantized_constant(const graph::Weight& weight) {
   return std::make_shared<ov::op::v1::Reshape>(
       scaled, Constant::create(ov::element::i64, {2}, weight.shape), false);
 }
-
-}  // namespace
-
-WeightConstants::WeightConstants(const graph::Graph& graph, backend::Precision precision,
-                                 backend::Progress progress)
-    : graph_(graph), precision_(precision), progress_(std::move(progress)) {}
 
 const graph::Weight& WeightConstants::weight(graph::WeightId id) const {
   return graph_.weights.at(static_cast<size_t>(id));
@@ -90,7 +98,7 @@ WeightConstants::Matrix WeightConstants::matrix(graph::WeightId id) {
   if (found != made_.end()) return found->second;
   const Matrix made = make_matrix(weight(id));
   made_.emplace(id, made);
-  report(weight(id));
+  finished(weight(id));
   return made;
 }
 
@@ -99,7 +107,7 @@ ov::Output<ov::Node> WeightConstants::vector(graph::WeightId id) {
   if (found != made_.end()) return found->second.value;
   const auto constant = float_constant(weight(id));
   made_.emplace(id, Matrix{constant, false});
-  report(weight(id));
+  finished(weight(id));
   return constant;
 }
 
@@ -111,11 +119,12 @@ ov::Output<ov::Node> WeightConstants::relative_bias(const graph::RelativePositio
   const auto rows = static_cast<size_t>(2 * relative.max_distance + 1);
   const auto constant = Constant::create(ov::element::f32, {rows, values.size() / rows}, values);
   made_.emplace(relative.table, Matrix{constant, false});
-  report(weight(relative.table));
+  finished(weight(relative.table));
   return constant;
 }
 
-void WeightConstants::report(const graph::Weight& weight) {
+void WeightConstants::finished(const graph::Weight& weight) {
+  if (scratch_) scratch_->settle();
   if (progress_)
     progress_(static_cast<int64_t>(made_.size()), static_cast<int64_t>(graph_.weights.size()),
               weight.name);

@@ -3,12 +3,15 @@
 // projection and its embedding are one constant.
 #pragma once
 
+#include <memory>
 #include <openvino/core/node_output.hpp>
 #include <optional>
 #include <unordered_map>
 
 #include "backend/backend.h"
 #include "graph/graph.h"
+#include "quantization.h"
+#include "scratch_file.h"
 
 namespace mm_orch::openvino {
 
@@ -16,8 +19,9 @@ class WeightConstants {
  public:
   /// @param graph     outlives this object, not the constants: those keep the files mapped.
   /// @param progress  called after each weight; may be empty.
+  /// @param scratch   holds what is converted; null: the heap does.
   WeightConstants(const graph::Graph& graph, backend::Precision precision,
-                  backend::Progress progress);
+                  backend::Progress progress, std::shared_ptr<ScratchFile> scratch);
 
   struct Matrix {
     ov::Output<ov::Node> value;  // f32 [out, in]; [in, out] if transposed
@@ -32,12 +36,17 @@ class WeightConstants {
 
  private:
   const graph::Weight& weight(graph::WeightId id) const;
+  ov::Output<ov::Node> float_constant(const graph::Weight& weight) const;
+  ov::Output<ov::Node> half_constant(const graph::Weight& weight) const;
+  ov::Output<ov::Node> quantized_constant(const graph::Weight& weight) const;
   Matrix make_matrix(const graph::Weight& weight) const;
-  void report(const graph::Weight& weight);
+  void finished(const graph::Weight& weight);
 
   const graph::Graph& graph_;
   backend::Precision precision_;
   backend::Progress progress_;
+  std::shared_ptr<ScratchFile> scratch_;
+  MakeTensor make_ = heap_tensor;
   std::unordered_map<graph::WeightId, Matrix> made_;
 };
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ VOCABULARY = 257
 EOS = 256
 CONTEXT = 512
 REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "benchmarks"))  # random_llama
 
 
 def _write_tokenizer(folder: Path) -> None:

@@ -19,8 +19,8 @@ void lower_node(Lowering& lowering, const graph::Node& node) {
 }  // namespace
 
 Lowered lower(const graph::Graph& graph, backend::Precision precision,
-              const backend::Progress& progress) {
-  WeightConstants weights(graph, precision, progress);
+              const backend::Progress& progress, const std::shared_ptr<ScratchFile>& scratch) {
+  WeightConstants weights(graph, precision, progress, scratch);
   Lowered lowered;
   auto node = graph.nodes.begin();
   if (graph.hidden != graph::kNone) {

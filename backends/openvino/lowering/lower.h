@@ -12,6 +12,7 @@
 
 #include "backend/backend.h"
 #include "graph/graph.h"
+#include "scratch_file.h"
 
 namespace mm_orch::openvino {
 
@@ -19,7 +20,9 @@ struct Lowered {
   std::shared_ptr<ov::Model> encoder;  // null: the model has none
   std::shared_ptr<ov::Model> decoder;  // null: the model has none
 };
+/// @param scratch  holds the converted weights; null: the heap does.
 Lowered lower(const graph::Graph& graph, backend::Precision precision,
-              const backend::Progress& progress = {});
+              const backend::Progress& progress = {},
+              const std::shared_ptr<ScratchFile>& scratch = nullptr);
 
 }  // namespace mm_orch::openvino

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 #include <fstream>
@@ -167,6 +168,33 @@ TEST_F(OpenVinoArtifact, AFullDiskIsReported) {
         << error.what();
     EXPECT_EQ(error.context().path, bin());
   }
+}
+
+// In a process of its own, since the limit stays.
+TEST_F(OpenVinoArtifact, AFullDiskIsReportedForConvertedWeightsToo) {
+  const auto graph = llama_graph();
+  const auto export_limited = [&] {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{4096, 4096};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    try {
+      backend_.export_artifact(graph, folder_ / "model", {.precision = Precision::kINT8});
+    } catch (const BackendError& error) {
+      const std::string message = error.what();
+
+      std::exit(error.code() == ErrorCode::kBackend &&
+                        message == "Cannot write to " + folder_.string() + ": File too large"
+                    ? 0
+                    : 1);
+    }
+    std::exit(2);
+  };
+  EXPECT_EXIT(export_limited(), ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(OpenVinoArtifact, NothingIsLeftBesideAnExport) {
+  export_llama(Precision::kINT8);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 2);
 }
 
 TEST_F(OpenVinoArtifact, AMissingFolderIsReported) {
