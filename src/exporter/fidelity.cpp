@@ -61,9 +61,9 @@ auto on_exported(Work&& work) {
 
 // Asked before, since a system that overcommits would end the process instead.
 void require_memory(const FidelityRequest& request) {
-  auto bin = request.xml;
-  const auto needed = static_cast<uint64_t>(request.graph.parameter_count()) * sizeof(float) +
-                      std::filesystem::file_size(bin.replace_extension(".bin"));
+  auto needed = static_cast<uint64_t>(request.graph.parameter_count()) * sizeof(float);
+  for (const auto& file : std::filesystem::directory_iterator(request.xml.parent_path()))
+    if (file.path().extension() == ".bin") needed += file.file_size();
   const auto available = diagnose_host().available_bytes;
   if (needed > available)
     throw Stop{false, fmt::format("both models need {:.1f} GB of memory, {:.1f} GB are available",
@@ -71,16 +71,28 @@ void require_memory(const FidelityRequest& request) {
                                   static_cast<double>(available) / 1e9)};
 }
 
-// A decoder, by the logits after each token. All prompts go as one batch.
+// A decoder, by the logits after each token. All prompts go as one batch; a decoder that follows an
+// encoder gets them as sources too.
 class DecoderCheck {
  public:
   explicit DecoderCheck(const FidelityRequest& request)
       : progress_(request.progress),
         vocabulary_(static_cast<size_t>(request.graph.info.vocabulary_size)),
         prompts_(fidelity_prompts(request.source, request.graph.info)),
+        fed_(prompts_),
         length_(static_cast<int64_t>(prompts_.front().size())) {
-    const backend::SessionOptions options{
-        .batch = static_cast<int64_t>(prompts_.size()), .padding = {}, .capacity = length_};
+    backend::SessionOptions options{.batch = static_cast<int64_t>(prompts_.size()),
+                                    .padding = {},
+                                    .capacity = length_,
+                                    .sources = {}};
+    const auto& info = request.graph.info;
+    if (info.kind == graph::ModelKind::kEncoderDecoder) {
+      options.sources.assign(prompts_.begin(), prompts_.end());
+      for (auto& prompt : fed_) {
+        prompt.insert(prompt.begin(), info.decoder_start_token);
+        prompt.pop_back();
+      }
+    }
     source_ = on_source([&] {
       return backend::get_backend(kReferenceBackend)
           .load(request.graph, {.device = "cpu", .inference_precision = "f32"})
@@ -104,7 +116,7 @@ class DecoderCheck {
  private:
   void compare(int64_t position) {
     std::vector<int64_t> tokens;
-    for (const auto& prompt : prompts_) tokens.push_back(prompt[static_cast<size_t>(position)]);
+    for (const auto& prompt : fed_) tokens.push_back(prompt[static_cast<size_t>(position)]);
     const auto last = backend::LogitsOf::kLastToken;
     const auto reference = on_source([&] { return source_->step(tokens, last); });
     if (!std::all_of(reference.begin(), reference.end(), [](float x) { return std::isfinite(x); }))
@@ -119,6 +131,7 @@ class DecoderCheck {
   const backend::Progress& progress_;
   size_t vocabulary_;
   std::vector<std::vector<int64_t>> prompts_;  // all of length_
+  std::vector<std::vector<int64_t>> fed_;      // to the decoder
   int64_t length_;
   std::unique_ptr<backend::Session> source_, exported_;
   FidelityMeter meter_;

@@ -70,7 +70,9 @@ Prompts whole_prompts(const weights::ModelSource& source, int64_t vocabulary) {
 
 Prompts fidelity_prompts(const weights::ModelSource& source, const graph::ModelInfo& info) {
   auto prompts = whole_prompts(source, info.vocabulary_size);
-  auto length = static_cast<size_t>(std::min(kMostTokens, info.context_length));
+  const int64_t most =
+      info.context_length > 0 ? std::min(kMostTokens, info.context_length) : kMostTokens;
+  auto length = static_cast<size_t>(most);
   for (const auto& prompt : prompts) length = std::min(length, prompt.size());
   for (auto& prompt : prompts) prompt.resize(length);
   return prompts;
