@@ -1,6 +1,7 @@
 #include "openvino_errors.h"
 
 #include <sstream>
+#include <string_view>
 
 namespace mm_orch::openvino {
 
@@ -19,6 +20,13 @@ std::string clean_message(const std::exception& error) {
     result += line;
   }
   return result.empty() ? error.what() : result;
+}
+
+bool is_out_of_memory(const std::exception& error) {
+  const std::string_view message = error.what();
+  for (const auto* sign : {"Failed to allocate", "bad_alloc", "out of memory"})
+    if (message.find(sign) != std::string_view::npos) return true;
+  return false;
 }
 
 }  // namespace mm_orch::openvino
