@@ -33,10 +33,18 @@ struct FidelityFigures {
                                             // likeliest tokens differ
 };
 
-/// The most that is allowed.
+/// The same of a model with an encoder alone, over the vectors of the prompts' tokens.
+struct VectorFigures {
+  int64_t tokens = 0;
+  double min_cosine = 1;          // of the angle between both models' vectors of a token
+  double max_relative_error = 0;  // relative to the range of the token's vector
+};
+
+/// What is allowed.
 struct FidelityBounds {
-  double mean_kl = 0;
-  std::optional<double> max_relative_error;  // none: not limited
+  double mean_kl = 0;                        // at most
+  std::optional<double> max_relative_error;  // at most; none: not limited
+  double min_cosine = 1;                     // at least
 };
 
 struct FidelityReport {
@@ -46,6 +54,7 @@ struct FidelityReport {
   std::string fingerprint;  // of the source
   FidelityBounds bounds;
   std::optional<FidelityFigures> figures;  // none where nothing could be compared
+  std::optional<VectorFigures> vectors;    // instead, of a model with an encoder alone
   double seconds = 0;                      // that the check took
 };
 

@@ -57,6 +57,18 @@ FidelityFigures parse_figures(const ordered_json& json) {
   return figures;
 }
 
+ordered_json vectors_json(const VectorFigures& figures) {
+  return {{"tokens", figures.tokens},
+          {"min_cosine", figures.min_cosine},
+          {"max_relative_error", figures.max_relative_error}};
+}
+
+VectorFigures parse_vectors(const ordered_json& json) {
+  return {.tokens = json.at("tokens").get<int64_t>(),
+          .min_cosine = json.at("min_cosine").get<double>(),
+          .max_relative_error = json.at("max_relative_error").get<double>()};
+}
+
 FidelityReport parse_report(const ordered_json& json) {
   if (json.at("version").get<int>() != kVersion)
     throw std::invalid_argument("it is of another version");
@@ -74,8 +86,11 @@ FidelityReport parse_report(const ordered_json& json) {
   const auto& bounds = json.at("bounds");
   bounds.at("mean_kl").get_to(report.bounds.mean_kl);
   report.bounds.max_relative_error = optional_value<double>(bounds.at("max_relative_error"));
+  bounds.at("min_cosine").get_to(report.bounds.min_cosine);
   if (const auto& figures = json.at("figures"); !figures.is_null())
     report.figures = parse_figures(figures);
+  if (const auto& vectors = json.at("vectors"); !vectors.is_null())
+    report.vectors = parse_vectors(vectors);
   return report;
 }
 
@@ -98,6 +113,12 @@ std::string fidelity_status_name(FidelityStatus status) {
 std::string fidelity_summary(const FidelityReport& report) {
   auto line = fidelity_status_name(report.status);
   if (!report.reason.empty()) line += fmt::format(" ({})", report.reason);
+  if (report.vectors)
+    line += fmt::format(
+        ": cosine of the tokens' vectors at least {:.6f} (allowed {:g}), error at most {:.2g}% of "
+        "their range, {} tokens",
+        report.vectors->min_cosine, report.bounds.min_cosine,
+        100 * report.vectors->max_relative_error, report.vectors->tokens);
   if (!report.figures) return line;
   const auto& figures = *report.figures;
   line += fmt::format(
@@ -120,8 +141,10 @@ std::string fidelity_json(const FidelityReport& report) {
       {"source_fingerprint", report.fingerprint},
       {"bounds",
        {{"mean_kl", report.bounds.mean_kl},
-        {"max_relative_error", optional_json(report.bounds.max_relative_error)}}},
+        {"max_relative_error", optional_json(report.bounds.max_relative_error)},
+        {"min_cosine", report.bounds.min_cosine}}},
       {"figures", report.figures ? figures_json(*report.figures) : ordered_json()},
+      {"vectors", report.vectors ? vectors_json(*report.vectors) : ordered_json()},
       {"seconds", report.seconds}};
   return json.dump(kIndent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }

@@ -12,6 +12,7 @@
 #include "exporter/fidelity_report.h"
 #include "mm_orch/log.h"
 #include "support/model_folder.h"
+#include "support/random_models.h"
 #include "support/scripted_backend.h"
 
 namespace mm_orch::exporter {
@@ -105,6 +106,32 @@ TEST_F(Fidelity, TheReportIsVersionedJson) {
   EXPECT_EQ(report.at("source_fingerprint"), weights::open_model("tiny")->fingerprint());
   for (const char* key : {"max_logit_error", "mean_logit_error", "mean_kl", "top1_agreement"})
     EXPECT_TRUE(report.at("figures").at(key).is_number()) << key;
+}
+
+TEST_F(Fidelity, AnEncoderIsJudgedByItsVectors) {
+  testing::write_model(testing::random_bert(), "tiny");
+  fs::remove("tiny/tokenizer.json");
+  auto report = run();
+  EXPECT_EQ(report.status, FidelityStatus::kPassed) << fidelity_summary(report);
+  EXPECT_FALSE(report.figures);
+  ASSERT_TRUE(report.vectors);
+  EXPECT_EQ(report.vectors->tokens, 4 * 64);
+  EXPECT_GT(report.vectors->min_cosine, 1 - 1e-9);
+  const auto read = read_fidelity("out/tiny.xml", metadata());
+  ASSERT_TRUE(read && read->vectors);
+  EXPECT_EQ(fidelity_json(*read), fidelity_json(report));
+
+  // Another length is not another direction: the error finds it, in FP32.
+  scale_logits(1.01f);
+  report = run();
+  EXPECT_EQ(report.status, FidelityStatus::kFailed);
+  EXPECT_NE(report.reason.find("of its range"), std::string::npos) << report.reason;
+  openvino->change_logits = [](std::span<float> vectors) { vectors[0] += 50; };
+  report = run({.precision = backend::Precision::kINT8});
+  EXPECT_EQ(report.status, FidelityStatus::kFailed);
+  EXPECT_NE(report.reason.find("cosine"), std::string::npos) << report.reason;
+  openvino->change_logits = [](std::span<float> vectors) { vectors[40] = std::nanf(""); };
+  EXPECT_EQ(run().status, FidelityStatus::kFailed);
 }
 
 TEST_F(Fidelity, AWrongModelFailsAndIsKept) {

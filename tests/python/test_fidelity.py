@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
+import torch
 from mm_orch.exceptions import FidelityError
 from mm_orch.runtime.model_manager import ModelManager
 from prompts import FIDELITY_TEXTS
-from reference_models import SMOLLM2_FILE, smollm2_folder
+from reference_models import SMOLLM2_FILE, minilm_folder, smollm2_folder
+from transformers import AutoModel, AutoTokenizer
 
 MOST_TOKENS = 64
 # How near the figures must be, of means and of maxima. The check feeds four prompts at once, this
@@ -109,3 +112,37 @@ def test_without_the_check_the_report_says_so_and_the_model_is_used(tiny_model, 
     assert (report["status"], report["reason"]) == ("unchecked", "not asked for")
     assert report["figures"] is None
     loaded("openvino", tiny_model, tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["FP32", "FP16", "INT8"])
+def test_an_encoder_is_checked_by_its_vectors(precision, tmp_path, capsys):
+    """Against transformers' vectors and those that plain OpenVINO computes from the files."""
+    folder = str(minilm_folder())
+    config = {"openvino": {"cache_dir": str(tmp_path)}}
+    manager = ModelManager(backend_config=config)
+    result = manager.export_model(folder, precision)
+    report = result.fidelity
+    with capsys.disabled():
+        print(f"\n{precision}: {report['summary']}, {report['seconds']:.1f} s", end="")
+    assert report["status"] == "passed" and report["figures"] is None
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = [tokenizer(text)["input_ids"][:MOST_TOKENS] for text in FIDELITY_TEXTS]
+    ids = np.array([prompt[: min(map(len, ids))] for prompt in ids])
+    with torch.no_grad():
+        source = AutoModel.from_pretrained(folder).eval()(torch.tensor(ids)).last_hidden_state
+    exact = {"INFERENCE_PRECISION_HINT": "f32"} if precision == "FP32" else {}
+    exported = openvino.Core().compile_model(result.xml_path, "CPU", exact)(
+        {
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "token_type_ids": np.zeros_like(ids),
+        }
+    )["last_hidden_state"]
+    a, b = source.numpy().astype(np.float64), exported.astype(np.float64)
+    cosine = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+    figures = report["vectors"]
+    assert figures["tokens"] == ids.size
+    assert 1 - figures["min_cosine"] == pytest.approx(1 - cosine.min(), rel=MOST, abs=1e-9)
+    error = (np.abs(a - b).max(-1) / np.ptp(a, axis=-1)).max()
+    assert figures["max_relative_error"] == pytest.approx(error, rel=MOST, abs=1e-5)

@@ -73,4 +73,42 @@ MemorySource random_gpt2(const nlohmann::json& overrides) {
   return source;
 }
 
+MemorySource random_bert(const nlohmann::json& overrides) {
+  nlohmann::json config = {{"model_type", "bert"},    {"num_hidden_layers", 2},
+                           {"hidden_size", 32},       {"num_attention_heads", 4},
+                           {"intermediate_size", 48}, {"vocab_size", 60},
+                           {"type_vocab_size", 2},    {"max_position_embeddings", 64}};
+  config.update(overrides);
+  MemorySource source(config);
+  RandomTensors random(14);
+  const auto size = [&](const char* key) { return config.at(key).get<int64_t>(); };
+  const int64_t hidden = size("hidden_size");
+  const auto linear = [&](const std::string& name, int64_t in, int64_t out) {
+    source.add(random.matrix(name + ".weight", out, in));
+    source.add(random.make(name + ".bias", {out}, 0.2f));
+  };
+  const auto norm = [&](const std::string& name) {
+    source.add(random.scale(name + ".weight", hidden));
+    source.add(random.make(name + ".bias", {hidden}, 0.2f));
+  };
+  const auto table = [&](const std::string& name, int64_t rows) {
+    source.add(random.make("embeddings." + name + "_embeddings.weight", {rows, hidden}));
+  };
+  table("word", size("vocab_size"));
+  table("position", size("max_position_embeddings"));
+  table("token_type", size("type_vocab_size"));
+  norm("embeddings.LayerNorm");
+  for (int64_t layer = 0; layer < size("num_hidden_layers"); ++layer) {
+    const std::string prefix = "encoder.layer." + std::to_string(layer);
+    for (const char* part : {"query", "key", "value"})
+      linear(prefix + ".attention.self." + part, hidden, hidden);
+    linear(prefix + ".attention.output.dense", hidden, hidden);
+    norm(prefix + ".attention.output.LayerNorm");
+    linear(prefix + ".intermediate.dense", hidden, size("intermediate_size"));
+    linear(prefix + ".output.dense", size("intermediate_size"), hidden);
+    norm(prefix + ".output.LayerNorm");
+  }
+  return source;
+}
+
 }  // namespace mm_orch::testing

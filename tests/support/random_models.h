@@ -13,4 +13,7 @@ MemorySource random_llama(const nlohmann::json& overrides = nlohmann::json::obje
 /// A GPT-2-like config (2 layers, hidden 32, 4 heads), likewise.
 MemorySource random_gpt2(const nlohmann::json& overrides = nlohmann::json::object());
 
+/// A BERT-like config (2 layers, hidden 32, 4 heads), likewise; no classification head.
+MemorySource random_bert(const nlohmann::json& overrides = nlohmann::json::object());
+
 }  // namespace mm_orch::testing

@@ -50,6 +50,11 @@ class FaultyModel final : public backend::LoadedModel {
     if (faults_->at_session) faults_->at_session();
     return std::make_unique<FaultySession>(inner_->new_session(options), faults_);
   }
+  backend::EncoderOutput encode(const backend::EncoderInput& input) override {
+    auto output = inner_->encode(input);
+    if (faults_->change_logits) faults_->change_logits(output.hidden);
+    return output;
+  }
   std::string device() const override { return device_; }
   std::string precision() const override { return inner_->precision(); }
   uint64_t memory_bytes() const override { return inner_->memory_bytes(); }

@@ -21,7 +21,7 @@ struct Faults {
   std::function<void()> at_session;
   std::function<void(int64_t step)> at_step;  // steps of all sessions, warm-up included
   std::atomic<int64_t> nan_at_step = -1;
-  std::function<void(std::span<float> logits)> change_logits;
+  std::function<void(std::span<float> logits)> change_logits;  // of an encoder alone: its vectors
 
   std::atomic<int64_t> loads = 0;  // load and compile together
   std::atomic<int64_t> exports = 0;
