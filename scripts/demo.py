@@ -67,6 +67,8 @@ def load(backend: str, precision: str, folder: Path | None) -> ModelManager:
         print(f"Exporting to {folder / NAME}", flush=True)
         result = manager.export_model(NAME, precision, folder / NAME, progress=show_progress)
         print(f"Exported {result.bytes / 1e6:.0f} MB in {result.seconds:.1f} s", flush=True)
+        check = result.fidelity
+        print(f"Compared with PyTorch in {check['seconds']:.1f} s: {check['summary']}", flush=True)
         manager.load_model(NAME)
     print(f"Ready after {time.perf_counter() - start:.1f} s", flush=True)
     return manager
@@ -74,7 +76,8 @@ def load(backend: str, precision: str, folder: Path | None) -> ModelManager:
 
 def show_progress(done: int, total: int, what: str) -> None:
     if done == total or done % max(total // 5, 1) == 0:
-        print(f"  {done} of {total} weights", flush=True)
+        unit = "positions checked" if what == "checking" else "weights"
+        print(f"  {done} of {total} {unit}", flush=True)
 
 
 def ask(manager: ModelManager, question: str) -> str:
