@@ -31,9 +31,13 @@ int export_model(const ExportOptions& options) {
   export_options.force = options.force;
   ExportResult result;
   {
-    Progress progress(fmt::format("Exporting {} to {}", options.model, options.precision));
-    export_options.progress = [&progress](int64_t done, int64_t total, const std::string& what) {
-      progress.update(done, total, what);
+    Progress exporting(fmt::format("Exporting {} to {}", options.model, options.precision));
+    Progress checking(fmt::format("Comparing {} with PyTorch", options.model));
+    export_options.progress = [&](int64_t done, int64_t total, const std::string& what) {
+      if (what == "checking")
+        checking.update(done, total, fmt::format("{} of {} positions", done, total));
+      else
+        exporting.update(done, total, what);
     };
     result = manager.export_model(options.model, export_options);
   }

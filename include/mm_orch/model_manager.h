@@ -197,6 +197,7 @@ struct ExportModelOptions {
   std::string precision = "FP32";     // "FP32", "FP16", "INT8"
   std::optional<std::string> output;  // folder; not set: <cache_dir>/<name>
   /// Called as weights are converted, then as the check goes on.
+  /// `what`: the name of the weight; "checking" while the positions of the check are counted.
   std::function<void(int64_t done, int64_t total, const std::string& what)> progress;
   /// Compare the result with PyTorch. Both are in memory then. A model that fails is kept but not
   /// loaded.
