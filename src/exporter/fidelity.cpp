@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/plugin.h"
+#include "base/finite.h"
 #include "exporter/fidelity_figures.h"
 #include "exporter/fidelity_prompts.h"
 #include "mm_orch/diagnostics.h"
@@ -128,7 +129,7 @@ class DecoderCheck {
     for (const auto& prompt : fed_) tokens.push_back(prompt[static_cast<size_t>(position)]);
     const auto last = backend::LogitsOf::kLastToken;
     const auto reference = on_source([&] { return source_->step(tokens, last); });
-    if (!std::all_of(reference.begin(), reference.end(), [](float x) { return std::isfinite(x); }))
+    if (!all_finite(reference))
       throw Stop{false, "the source itself gives NaN or Inf in the logits"};
     const auto logits = on_exported([&] { return exported_->step(tokens, last); });
     for (size_t b = 0; b < tokens.size(); ++b)
@@ -145,10 +146,6 @@ class DecoderCheck {
   std::unique_ptr<backend::Session> source_, exported_;
   FidelityMeter meter_;
 };
-
-bool all_finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
-}
 
 void add_vector(VectorFigures& figures, std::span<const float> a, std::span<const float> b) {
   double product = 0, square_a = 0, square_b = 0, error = 0;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/finite.h"
+
 namespace mm_orch::exporter {
 namespace {
 
@@ -43,8 +45,7 @@ double divergence(std::span<const float> a, std::span<const float> b, double nor
 
 bool FidelityMeter::add(int64_t position, std::span<const float> reference,
                         std::span<const float> exported) {
-  if (!std::all_of(exported.begin(), exported.end(), [](float x) { return std::isfinite(x); }))
-    return false;
+  if (!all_finite(exported)) return false;
   const auto [least, most] = std::minmax_element(reference.begin(), reference.end());
   const auto chosen = std::max_element(exported.begin(), exported.end());
   const auto error = logit_error(reference, exported);

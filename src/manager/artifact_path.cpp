@@ -1,17 +1,22 @@
 #include "manager/artifact_path.h"
 
+#include <array>
 #include <optional>
 
 #include "weights/model_locator.h"
 
 namespace mm_orch::manager {
+
+std::array<std::string, 4> artifact_names(const std::string& stem) {
+  return {stem + ".xml", stem + "_decoder.xml", "openvino_model.xml", "openvino_decoder_model.xml"};
+}
+
 namespace {
 
 namespace fs = std::filesystem;
 
 std::optional<fs::path> existing_in(const fs::path& folder, const std::string& stem) {
-  for (const auto& name : {stem + ".xml", stem + "_decoder.xml", std::string("openvino_model.xml"),
-                           std::string("openvino_decoder_model.xml")}) {
+  for (const auto& name : artifact_names(stem)) {
     const auto candidate = folder / name;
     std::error_code ignored;
     if (fs::is_regular_file(candidate, ignored)) return candidate;

@@ -1,6 +1,7 @@
 // Where the exported form of a model lies.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <string>
 
@@ -12,6 +13,10 @@ namespace mm_orch::manager {
 /// `<cache_dir>/<name>`; for a model given by path, under its folder's name.
 MM_ORCH_EXPORT std::filesystem::path artifact_folder(const ModelReference& model,
                                                      const std::string& cache_dir);
+
+/// The names an .xml to load may have in a folder, ours before optimum's; of an encoder-decoder
+/// model the decoder's.
+std::array<std::string, 4> artifact_names(const std::string& stem);
 
 /// The file's stem in that folder: "gpt2", of "openai-community/gpt2" too.
 MM_ORCH_EXPORT std::string artifact_stem(const ModelReference& model);

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "exporter/exporter.h"
 #include "exporter/fidelity_report.h"
+#include "manager/artifact_path.h"
 #include "manager/ir_metadata.h"
 #include "mm_orch/log.h"
 #include "models/registry.h"
@@ -87,13 +88,9 @@ void add_cached_models(std::vector<FoundModel>& models) {
   }
 }
 
-// One <folder>/<folder>.xml each, as we name it, or openvino_model.xml, as optimum does; of an
-// encoder-decoder model the decoder.
 bool is_exported_model(const fs::path& file) {
-  return file.extension() == ".xml" &&
-         (file.stem() == file.parent_path().filename() || file.stem() == "openvino_model" ||
-          file.stem() == "openvino_decoder_model" ||
-          file.stem() == file.parent_path().filename().string() + "_decoder");
+  const auto names = manager::artifact_names(file.parent_path().filename().string());
+  return std::ranges::find(names, file.filename().string()) != names.end();
 }
 
 std::optional<FidelityReport> fidelity_of(const fs::path& file,

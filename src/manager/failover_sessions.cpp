@@ -2,17 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
 #include <utility>
 
+#include "base/finite.h"
 #include "mm_orch/log.h"
 
 namespace mm_orch::manager {
-
-static bool all_finite(const std::vector<float>& values) {
-  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
-}
 
 FailoverSessions::~FailoverSessions() {
   if (breaker_waits_) hosted_.breaker->abandoned();

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cmath>
 #include <new>
 
 #include "backend/plugin.h"
+#include "base/finite.h"
 #include "manager/openvino_artifact.h"
 #include "models/registry.h"
 
@@ -23,12 +23,11 @@ std::string upper(std::string text) {
 // Two steps, so that the first call of the user finds both prefill and decode ready.
 void warm_up(backend::LoadedModel& model, const HostedModel& hosted) {
   const auto check = [&](std::span<const float> values) {
-    for (const float value : values)
-      if (!std::isfinite(value))
-        throw NumericFaultError(
-            "The warm-up gave NaN or Inf",
-            ErrorContext{
-                .model = hosted.assets.name, .backend = hosted.backend, .device = model.device()});
+    if (!all_finite(values))
+      throw NumericFaultError(
+          "The warm-up gave NaN or Inf",
+          ErrorContext{
+              .model = hosted.assets.name, .backend = hosted.backend, .device = model.device()});
   };
   const int64_t token = 0;
   const std::span text(&token, 1);
