@@ -24,9 +24,9 @@ const graph::Node* head_of(const graph::Graph& graph) {
 
 }  // namespace
 
-Program::Program(const graph::Graph& graph)
+Program::Program(const graph::Graph& graph, Precision precision)
     : info_(graph.info),
-      weights_(graph),
+      weights_(graph, precision),
       encoder_{plan_buffers(graph, graph::Side::kEncoder), {}, {}, {}},
       decoder_{plan_buffers(graph, graph::Side::kDecoder), {}, {}, {}},
       hidden_(graph.hidden),
@@ -67,7 +67,7 @@ void Program::read_limits(const graph::Graph& graph) {
   for (const auto& node : graph.nodes) {
     const auto* embedding = std::get_if<graph::Embedding>(&node.op);
     if (!embedding) continue;
-    const int64_t rows = weights_[embedding->weight].size(0);
+    const int64_t rows = weights_.matrix(embedding->weight).rows;
     switch (index_source(graph, node.inputs[0])) {
       case IndexSource::kPositions:
         context_length_ = std::min(context_length_, rows);
@@ -150,10 +150,10 @@ void Program::run_head(Frame& frame, backend::LogitsOf logits_of) const {
                   static_cast<size_t>(head_width_) * sizeof(float));
     x = {frame.last_rows.data(), frame.batch(), head_width_, head_width_};
   }
-  const auto& weight = weights_[head_.weight];
-  const int64_t vocabulary = weight.size(0);
+  const auto& weight = weights_.matrix(head_.weight);
+  const int64_t vocabulary = weight.rows;
   frame.logits.resize(static_cast<size_t>(x.rows * vocabulary));
-  apply_linear(weight, weights_.data_or_null(head_.bias), x,
+  apply_linear(weight, weights_.vector_or_null(head_.bias), x,
                {frame.logits.data(), x.rows, vocabulary, vocabulary});
 }
 

@@ -36,7 +36,7 @@ struct Part {
 
 class Program {
  public:
-  explicit Program(const graph::Graph& graph);
+  Program(const graph::Graph& graph, Precision precision);
 
   /// Runs the T tokens in frame.ids, appends them to the cache and leaves frame.logits.
   void run(Frame& frame, backend::LogitsOf logits_of) const;

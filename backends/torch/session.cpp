@@ -129,8 +129,8 @@ class TorchSession : public backend::Session {
 
 }  // namespace
 
-TorchModel::TorchModel(const graph::Graph& graph, int num_threads)
-    : program_(graph), num_threads_(num_threads) {}
+TorchModel::TorchModel(const graph::Graph& graph, Precision precision, int num_threads)
+    : program_(graph, precision), precision_(precision), num_threads_(num_threads) {}
 
 std::unique_ptr<backend::Session> TorchModel::new_session(const backend::SessionOptions& options) {
   backend::check_session_options(options, program_.info());

@@ -36,13 +36,6 @@ void check_options(const backend::LoadOptions& options) {
                     options.device),
         context);
   }
-  const auto precision = lowercase(options.inference_precision);
-  if (!precision.empty() && precision != "f32")
-    throw ConfigurationError(
-        fmt::format(
-            "Inference precision '{}' is not available in the PyTorch backend; allowed: f32",
-            options.inference_precision),
-        error_context());
   if (options.num_threads < 0)
     throw ConfigurationError(
         fmt::format("num_threads is {}; it must be 0 (PyTorch's default) or more",
@@ -55,6 +48,17 @@ void check_options(const backend::LoadOptions& options) {
         error_context());
 }
 
+Precision precision_of(const backend::LoadOptions& options) {
+  const auto precision = lowercase(options.inference_precision);
+  if (precision.empty() || precision == "f32") return Precision::kF32;
+  if (precision == "bf16") return Precision::kBF16;
+  throw ConfigurationError(
+      fmt::format(
+          "Inference precision '{}' is not available in the PyTorch backend; allowed: f32, bf16",
+          options.inference_precision),
+      error_context());
+}
+
 }  // namespace
 
 std::vector<backend::DeviceInfo> TorchBackend::devices() const {
@@ -64,9 +68,10 @@ std::vector<backend::DeviceInfo> TorchBackend::devices() const {
 std::shared_ptr<backend::LoadedModel> TorchBackend::load(const graph::Graph& graph,
                                                          const backend::LoadOptions& options) {
   check_options(options);
+  const auto precision = precision_of(options);
   return guarded<ModelLoadError>("load the model", [&] {
     const c10::InferenceMode inference_mode;
-    return std::make_shared<TorchModel>(graph, options.num_threads);
+    return std::make_shared<TorchModel>(graph, precision, options.num_threads);
   });
 }
 

@@ -1,11 +1,12 @@
 #include "weight_store.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/from_blob.h>
 #include <sys/mman.h>
 
-#include <memory>
+#include <algorithm>
+#include <cstring>
 #include <new>
+#include <optional>
 #include <span>
 
 #include "graph/weight_reader.h"
@@ -13,7 +14,7 @@
 namespace mm_orch::torch_backend {
 namespace {
 
-constexpr size_t kAlignment = 64;
+constexpr int64_t kAlignment = 64;
 
 // Huge pages save 5 to 10% of a token's time: a token reads every weight once.
 std::shared_ptr<std::byte> allocate(size_t bytes) {
@@ -24,53 +25,157 @@ std::shared_ptr<std::byte> allocate(size_t bytes) {
   return {static_cast<std::byte*>(address), [bytes](std::byte* p) { ::munmap(p, bytes); }};
 }
 
-bool usable_in_place(const graph::Weight& weight) {
-  if (weight.parts.size() != 1 || weight.transposed) return false;
-  const auto& part = weight.parts[0];
-  return part.dtype == DType::kF32 && part.interleaved_head_size == 0 &&
-         reinterpret_cast<uintptr_t>(part.data.data()) % alignof(float) == 0;
+bool is_vector(const graph::Weight& weight) { return weight.shape.size() == 1; }
+
+// The type in which a part of a weight is held.
+DType held_type(const graph::Weight& weight, const weights::Tensor& part, Precision precision) {
+  if (is_vector(weight)) return DType::kF32;
+  const bool plain = dtype_info(part.dtype).block_elements == 1;
+  const bool readable =
+      kernels::can_read(part.dtype, graph::column_count(weight)) && (plain || !weight.transposed);
+  const DType type = readable ? part.dtype : DType::kF32;
+  return type == DType::kF32 && precision == Precision::kBF16 ? DType::kBF16 : type;
 }
 
-size_t elements(const graph::Weight& weight) {
-  return static_cast<size_t>(graph::row_count(weight) * graph::column_count(weight));
+// Parts of one type that lie one under the other, or a part alone.
+struct Range {
+  size_t first_part = 0, last_part = 0;  // [first, last)
+  int64_t first_row = 0, rows = 0;
+  DType type = DType::kF32;
+};
+
+std::vector<Range> ranges_of(const graph::Weight& weight, Precision precision) {
+  if (is_vector(weight)) return {{0, weight.parts.size(), 0, 1, DType::kF32}};
+  if (weight.transposed)
+    return {{0, 1, 0, weight.shape[0], held_type(weight, weight.parts[0], precision)}};
+  std::vector<Range> ranges;
+  int64_t row = 0;
+  for (size_t i = 0; i < weight.parts.size(); ++i) {
+    const auto& part = weight.parts[i];
+    const DType type = held_type(weight, part, precision);
+    if (ranges.empty() || ranges.back().type != type) ranges.push_back({i, i, row, 0, type});
+    ranges.back().last_part = i + 1;
+    ranges.back().rows += part.rows();
+    row += part.rows();
+  }
+  return ranges;
 }
 
-size_t aligned_bytes(const graph::Weight& weight) {
-  return (elements(weight) * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
+bool usable_in_place(const graph::Weight& weight, const Range& range) {
+  if (range.last_part - range.first_part != 1 || weight.transposed) return false;
+  const auto& part = weight.parts[range.first_part];
+  const auto alignment = static_cast<uintptr_t>(range.type == DType::kF32 ? alignof(float) : 1);
+  return part.dtype == range.type && part.interleaved_head_size == 0 &&
+         reinterpret_cast<uintptr_t>(part.data.data()) % alignment == 0;
 }
 
-void read(const graph::Weight& weight, float* out) {
-  const int64_t columns = graph::column_count(weight);
-  at::parallel_for(0, graph::row_count(weight), 256, [&](int64_t first, int64_t last) {
-    const auto count = static_cast<size_t>((last - first) * columns);
-    graph::read_rows(weight, first, last - first, {out + first * columns, count});
+// Rows as they are stored.
+void copy_stored(const graph::Weight& weight, const Range& range, std::byte* out) {
+  const auto bytes =
+      static_cast<size_t>(kernels::row_bytes(range.type, graph::column_count(weight)));
+  for (size_t i = range.first_part; i < range.last_part; ++i) {
+    const auto& part = weight.parts[i];
+    at::parallel_for(0, part.rows(), 256, [&](int64_t first, int64_t last) {
+      for (int64_t r = first; r < last; ++r)
+        std::memcpy(out + static_cast<size_t>(r) * bytes,
+                    part.data.data() + static_cast<size_t>(weights::stored_row(part, r)) * bytes,
+                    bytes);
+    });
+    out += static_cast<size_t>(part.rows()) * bytes;
+  }
+}
+
+// A matrix [out, in] of 16-bit numbers out of one stored as [in, out].
+void copy_transposed(const weights::Tensor& stored, std::byte* out) {
+  constexpr int64_t kTile = 32;  // so that reads and writes stay within a few cache lines
+  const int64_t in = stored.rows();
+  const int64_t width = stored.row_elements();
+  at::parallel_for(0, width, kTile, [&](int64_t first, int64_t last) {
+    for (int64_t i = 0; i < in; i += kTile)
+      for (int64_t row = first; row < last; ++row)
+        for (int64_t k = i; k < std::min(in, i + kTile); ++k)
+          std::memcpy(out + 2 * (row * in + k), stored.data.data() + 2 * (k * width + row), 2);
   });
 }
 
+// Through float32.
+void convert(const graph::Weight& weight, const Range& range, std::byte* out) {
+  const int64_t columns = graph::column_count(weight);
+  at::parallel_for(0, range.rows, 256, [&](int64_t first, int64_t last) {
+    const auto size = [&](int64_t rows) { return static_cast<size_t>(rows * columns); };
+    if (range.type == DType::kF32) {
+      auto* floats = reinterpret_cast<float*>(out) + first * columns;
+      graph::read_rows(weight, range.first_row + first, last - first, {floats, size(last - first)});
+      return;
+    }
+    const int64_t rows_at_once = weight.transposed ? last - first : 64;
+    std::vector<float> floats;
+    for (int64_t row = first; row < last; row += rows_at_once) {
+      const int64_t rows = std::min(rows_at_once, last - row);
+      floats.resize(size(rows));
+      graph::read_rows(weight, range.first_row + row, rows, floats);
+      kernels::round_to_bf16(floats.data(), rows * columns,
+                             reinterpret_cast<uint16_t*>(out) + row * columns);
+    }
+  });
+}
+
+void fill(const graph::Weight& weight, const Range& range, std::byte* out) {
+  const auto& first = weight.parts[range.first_part];
+  const bool as_stored =
+      std::all_of(weight.parts.begin() + static_cast<std::ptrdiff_t>(range.first_part),
+                  weight.parts.begin() + static_cast<std::ptrdiff_t>(range.last_part),
+                  [&](const weights::Tensor& part) { return part.dtype == range.type; });
+  if (!as_stored || is_vector(weight)) return convert(weight, range, out);
+  if (!weight.transposed) return copy_stored(weight, range, out);
+  if (range.type == DType::kF32) return convert(weight, range, out);
+  copy_transposed(first, out);
+}
+
+int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
 }  // namespace
 
-WeightStore::WeightStore(const graph::Graph& graph) {
-  size_t to_read = 0;
-  for (const auto& weight : graph.weights)
-    if (!usable_in_place(weight)) to_read += aligned_bytes(weight);
-  const auto block = to_read ? allocate(to_read) : nullptr;
-
-  size_t offset = 0;
+WeightStore::WeightStore(const graph::Graph& graph, Precision precision) {
+  std::vector<std::vector<Range>> ranges;
+  int64_t to_read = 0;
+  const auto bytes_of = [&](const graph::Weight& weight, const Range& range) {
+    return range.rows * kernels::row_bytes(range.type, graph::column_count(weight));
+  };
   for (const auto& weight : graph.weights) {
-    bytes_ += elements(weight) * sizeof(float);
-    if (usable_in_place(weight)) {
-      const auto& part = weight.parts[0];
-      auto* data = const_cast<std::byte*>(part.data.data());  // torch has no const tensors
-      tensors_.push_back(at::from_blob(
-          data, weight.shape, [owner = part.owner](void*) {}, at::kFloat));
-      continue;
-    }
-    auto* data = reinterpret_cast<float*>(block.get() + offset);
-    read(weight, data);
-    tensors_.push_back(at::from_blob(
-        data, weight.shape, [block](void*) {}, at::kFloat));
-    offset += aligned_bytes(weight);
+    ranges.push_back(ranges_of(weight, precision));
+    for (const auto& range : ranges.back())
+      if (!usable_in_place(weight, range)) to_read += aligned(bytes_of(weight, range));
   }
+  std::shared_ptr<std::byte> block;
+  if (to_read > 0) owners_.push_back(block = allocate(static_cast<size_t>(to_read)));
+
+  std::byte* next = block.get();
+  for (size_t i = 0; i < graph.weights.size(); ++i) {
+    const auto& weight = graph.weights[i];
+    Matrix matrix{graph::row_count(weight),
+                  graph::column_count(weight),
+                  precision == Precision::kBF16 ? 1 : 3,
+                  {}};
+    for (const auto& range : ranges[i]) {
+      const auto row_bytes = kernels::row_bytes(range.type, matrix.columns);
+      const std::byte* data = next;
+      if (usable_in_place(weight, range)) {
+        data = weight.parts[range.first_part].data.data();
+        owners_.push_back(weight.parts[range.first_part].owner);
+      } else {
+        fill(weight, range, next);
+        next += aligned(bytes_of(weight, range));
+      }
+      matrix.ranges.push_back({range.first_row, range.rows, {data, row_bytes, range.type}});
+      bytes_ += static_cast<uint64_t>(bytes_of(weight, range));
+    }
+    matrices_.push_back(std::move(matrix));
+  }
+}
+
+const float* WeightStore::vector(graph::WeightId id) const {
+  return reinterpret_cast<const float*>(matrices_[id].ranges[0].rows.data);
 }
 
 }  // namespace mm_orch::torch_backend

@@ -1,31 +1,51 @@
-// A graph's weights as float32 tensors [out, in] or [n]. A stored tensor that
-// already is what is needed stays in its mapped file; the others are read into one
-// block of memory.
+// A graph's weights as the kernels read them. A matrix keeps the numbers in which it is
+// stored (float32, 16 bits, ggml's blocks): the kernels widen them in registers, exactly, so
+// that a step computes in float32 and reads no more bytes than the file has. A stored tensor
+// that already is what is needed stays in its mapped file; the others are read into one block
+// of memory. Vectors are float32.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "graph/graph.h"
+#include "kernels/rows.h"
 
 namespace mm_orch::torch_backend {
 
+/// What float32 matrices become: themselves, or bfloat16.
+enum class Precision { kF32, kBF16 };
+
+/// Rows of a matrix of which all have one type.
+struct RowRange {
+  int64_t first = 0;
+  int64_t count = 0;
+  kernels::Rows rows;
+};
+
+struct Matrix {
+  int64_t rows = 0;
+  int64_t columns = 0;
+  int parts = 3;  // bfloat16 in which a product of many rows takes a float: 3 (exact) or 1
+  std::vector<RowRange> ranges;  // one after the other
+};
+
 class WeightStore {
  public:
-  explicit WeightStore(const graph::Graph& graph);
+  WeightStore(const graph::Graph& graph, Precision precision);
 
-  const at::Tensor& operator[](graph::WeightId id) const { return tensors_[id]; }
-  const float* data(graph::WeightId id) const { return tensors_[id].const_data_ptr<float>(); }
-  /// data(), or null for kNone.
-  const float* data_or_null(graph::WeightId id) const {
-    return id == graph::kNone ? nullptr : data(id);
+  const Matrix& matrix(graph::WeightId id) const { return matrices_[id]; }
+  const float* vector(graph::WeightId id) const;
+  /// vector(), or null for kNone.
+  const float* vector_or_null(graph::WeightId id) const {
+    return id == graph::kNone ? nullptr : vector(id);
   }
   uint64_t bytes() const { return bytes_; }
 
  private:
-  std::vector<at::Tensor> tensors_;
+  std::vector<Matrix> matrices_;  // by WeightId; a vector is a matrix of one row
+  std::vector<std::shared_ptr<const void>> owners_;
   uint64_t bytes_ = 0;
 };
 

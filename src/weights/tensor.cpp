@@ -6,25 +6,21 @@
 #include "weights/block_decoding.h"
 
 namespace mm_orch::weights {
-namespace {
-
-// The row on disk that holds logical row `row`.
-int64_t stored_row(const Tensor& tensor, int64_t row) {
-  const int64_t head_size = tensor.interleaved_head_size;
-  const int64_t half = head_size / 2;
-  const int64_t head_start = row / head_size * head_size;
-  const int64_t position = row % head_size;
-  return head_start + (position < half ? 2 * position : 2 * (position - half) + 1);
-}
-
-}  // namespace
-
 int64_t Tensor::rows() const { return shape.empty() ? 1 : shape.front(); }
 
 int64_t Tensor::row_elements() const {
   int64_t elements = 1;
   for (size_t axis = 1; axis < shape.size(); ++axis) elements *= shape[axis];
   return elements;
+}
+
+int64_t stored_row(const Tensor& tensor, int64_t row) {
+  const int64_t head_size = tensor.interleaved_head_size;
+  if (head_size == 0) return row;
+  const int64_t half = head_size / 2;
+  const int64_t head_start = row / head_size * head_size;
+  const int64_t position = row % head_size;
+  return head_start + (position < half ? 2 * position : 2 * (position - half) + 1);
 }
 
 void read_f32(const Tensor& tensor, int64_t first_row, int64_t row_count, std::span<float> out) {

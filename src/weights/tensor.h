@@ -31,6 +31,9 @@ struct Tensor {
   int64_t row_elements() const;  // product of shape[1:]
 };
 
+/// The row on disk that holds logical row `row`.
+MM_ORCH_EXPORT int64_t stored_row(const Tensor& tensor, int64_t row);
+
 /// Dequantises or converts rows [first_row, first_row + row_count) to float32.
 /// @param out  float32 [row_count, row_elements], in the logical order of rows
 ///             (interleaved heads undone).

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #define MM_ORCH_INLINE __attribute__((always_inline)) inline
+#define MM_ORCH_INLINE_LAMBDA __attribute__((always_inline))
 
 // Defines `name` with PARAMETERS (in parentheses), which calls body<lanes> with ARGUMENTS.
 #if defined(__x86_64__)

@@ -1,5 +1,3 @@
-#include <cstring>
-
 #include "ops/lowering.h"
 
 namespace mm_orch::torch_backend {
@@ -27,13 +25,11 @@ static const int64_t* indices_of(const Frame& frame, IndexSource source) {
 }
 
 Step lower_embedding(const graph::Embedding& op, const graph::Node& node, Lowering& lowering) {
-  return [table = lowering.weights.data(op.weight), output = node.outputs[0],
+  return [table = lowering.weights.matrix(op.weight).ranges[0].rows, output = node.outputs[0],
           source = index_source(lowering.graph, node.inputs[0])](Frame& frame) {
     const int64_t* indices = indices_of(frame, source);
     const View y = frame.values[output];
-    const auto bytes = static_cast<size_t>(y.columns) * sizeof(float);
-    for (int64_t r = 0; r < y.rows; ++r)
-      std::memcpy(y.row(r), table + indices[r] * y.columns, bytes);
+    for (int64_t r = 0; r < y.rows; ++r) kernels::expand(table, indices[r], 1, y.columns, y.row(r));
   };
 }
 

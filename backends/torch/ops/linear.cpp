@@ -1,11 +1,16 @@
 #include "kernels/linear.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
 
+#include <algorithm>
+
+#include "kernels/amx.h"
+#include "kernels/rowwise.h"
 #include "ops/lowering.h"
+#include "ops/parallel.h"
 
 namespace mm_orch::torch_backend {
 namespace {
@@ -14,29 +19,108 @@ namespace {
 // 2 threads for [49152, 576]), 2 rows 0.85 times with AVX-512, 4 to 16 rows 1.05 to 2.6 times.
 constexpr int64_t kFewRows = 16;
 
+// With AMX our kernel of a few rows is faster up to here.
+constexpr int64_t kFewRowsBesideAmx = 8;
+
+// Packed rows of x that a thread reads again and again should stay in its L2 cache.
+constexpr int64_t kPackedElements = 1 << 19;
+
+constexpr int64_t kPanelFloats = 1 << 20;  // of weights expanded for one sgemm
+
+void few_rows(const Matrix& weight, const float* bias, const View& x, const View& y) {
+  at::parallel_for(0, y.columns, 16, [&](int64_t first, int64_t last) {
+    for (const auto& range : weight.ranges) {
+      const int64_t begin = std::max(first, range.first) - range.first;
+      const int64_t end = std::min(last, range.first + range.count) - range.first;
+      if (begin >= end) continue;
+      const kernels::LinearArgs args{
+          x.data,   x.stride, range.rows, bias ? bias + range.first : nullptr, y.data + range.first,
+          y.stride, x.rows,   x.columns};
+      kernels::linear(args, begin, end);
+    }
+  });
+}
+
+// y[:, first : first + count] = x · panelᵀ.
+void multiply(const float* panel, int64_t first, int64_t count, const View& x, const View& y) {
+  const auto weight = at::from_blob(const_cast<float*>(panel), {count, x.columns}, at::kFloat);
+  auto out = y.tensor().narrow(1, first, count);
+  at::mm_out(out, x.tensor(), weight.t());
+}
+
+void many_rows(const Matrix& weight, const View& x, const View& y) {
+  const int64_t panel_rows = std::max<int64_t>(1, kPanelFloats / x.columns);
+  at::Tensor scratch;
+  for (const auto& range : weight.ranges) {
+    if (range.rows.dtype == DType::kF32) {
+      multiply(reinterpret_cast<const float*>(range.rows.data), range.first, range.count, x, y);
+      continue;
+    }
+    if (!scratch.defined()) scratch = at::empty({panel_rows * x.columns}, at::kFloat);
+    auto* panel = scratch.data_ptr<float>();
+    for (int64_t row = 0; row < range.count; row += panel_rows) {
+      const int64_t count = std::min(panel_rows, range.count - row);
+      for_rows(count, x.columns, [&](int64_t first, int64_t last) {
+        kernels::expand(range.rows, row + first, last - first, x.columns,
+                        panel + first * x.columns);
+      });
+      multiply(panel, range.first + row, count, x, y);
+    }
+  }
+}
+
+uint16_t* aligned(std::vector<uint16_t>& buffer, int64_t size) {
+  constexpr size_t kAlignment = 64;
+  const size_t needed = static_cast<size_t>(size) + kAlignment / sizeof(uint16_t);
+  if (buffer.size() < needed) buffer.resize(needed);
+  const auto address = reinterpret_cast<uintptr_t>(buffer.data());
+  return reinterpret_cast<uint16_t*>((address + kAlignment - 1) / kAlignment * kAlignment);
+}
+
+void on_amx(const Matrix& weight, const float* bias, int parts, const View& x, const View& y) {
+  static thread_local std::vector<uint16_t> packed_buffer, scratch_buffer;
+  const int64_t fitting = kPackedElements / (x.columns * parts) / 32 * 32;
+  const int64_t chunk = std::min(x.rows, std::max<int64_t>(128, fitting));
+  for (int64_t row = 0; row < x.rows; row += chunk) {
+    const int64_t rows = std::min(chunk, x.rows - row);
+    auto* packed = aligned(packed_buffer, kernels::packed_size(rows, x.columns, parts));
+    const kernels::PackedRows packed_rows{packed, rows, x.columns, parts};
+    at::parallel_for(0, (rows + 15) / 16, 1, [&](int64_t first, int64_t last) {
+      kernels::pack_rows(x.row(row), x.stride, packed_rows, first, last, packed);
+    });
+    for (const auto& range : weight.ranges) {
+      const kernels::AmxArgs args{packed_rows,
+                                  range.rows,
+                                  range.count,
+                                  bias ? bias + range.first : nullptr,
+                                  y.row(row) + range.first,
+                                  y.stride};
+      const int64_t panels = (range.count + kernels::kAmxPanel - 1) / kernels::kAmxPanel;
+      at::parallel_for(0, panels, 1, [&](int64_t first, int64_t last) {
+        kernels::amx_linear(args, first, last,
+                            aligned(scratch_buffer, kernels::amx_scratch_size(args)));
+      });
+    }
+  }
+}
+
 }  // namespace
 
-void apply_linear(const at::Tensor& weight, const float* bias, const View& x, const View& y) {
-  if (x.rows <= kFewRows) {
-    const kernels::LinearArgs args{x.data, x.stride, weight.const_data_ptr<float>(),
-                                   bias,   y.data,   y.stride,
-                                   x.rows, x.columns};
-    at::parallel_for(0, y.columns, 16,
-                     [&](int64_t first, int64_t last) { kernels::linear(args, first, last); });
-    return;
-  }
-  auto out = y.tensor();
-  if (!bias) {
-    at::mm_out(out, x.tensor(), weight.t());
-    return;
-  }
-  const auto bias_tensor = at::from_blob(const_cast<float*>(bias), {y.columns}, at::kFloat);
-  at::addmm_out(out, bias_tensor, x.tensor(), weight.t());
+void apply_linear(const Matrix& weight, const float* bias, const View& x, const View& y) {
+  if (kernels::has_amx() && x.rows > kFewRowsBesideAmx)
+    return on_amx(weight, bias, weight.parts, x, y);
+  if (x.rows <= kFewRows) return few_rows(weight, bias, x, y);
+  many_rows(weight, x, y);
+  if (!bias) return;
+  for_rows(y.rows, y.columns, [&](int64_t first, int64_t last) {
+    for (int64_t r = first; r < last; ++r) kernels::add(y.row(r), bias, y.columns, y.row(r));
+  });
 }
 
 Step lower_linear(const graph::Linear& op, const graph::Node& node, Lowering& lowering) {
-  return [weight = lowering.weights[op.weight], bias = lowering.weights.data_or_null(op.bias),
-          input = node.inputs[0], output = node.outputs[0]](Frame& frame) {
+  return [&weight = lowering.weights.matrix(op.weight),
+          bias = lowering.weights.vector_or_null(op.bias), input = node.inputs[0],
+          output = node.outputs[0]](Frame& frame) {
     apply_linear(weight, bias, frame.values[input], frame.values[output]);
   };
 }

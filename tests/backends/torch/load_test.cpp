@@ -40,7 +40,8 @@ TEST(TorchLoad, RefusesAnotherDeviceAndListsThoseThere) {
 TEST(TorchLoad, RefusesWhatItDoesNotKnow) {
   backend::LoadOptions precision;
   precision.inference_precision = "f16";
-  EXPECT_NE(message_of<ConfigurationError>(precision).find("allowed: f32"), std::string::npos);
+  EXPECT_NE(message_of<ConfigurationError>(precision).find("allowed: f32, bf16"),
+            std::string::npos);
   backend::LoadOptions property;
   property.properties = {{"FASTER", "YES"}};
   EXPECT_NE(message_of<ConfigurationError>(property).find("FASTER"), std::string::npos);
@@ -74,6 +75,66 @@ TEST(TorchLoad, UsesStoredFloatsInPlace) {
   auto* stored = reinterpret_cast<float*>(const_cast<std::byte*>(head->data.data()));
   std::fill(stored, stored + head->data.size() / sizeof(float), 0.0f);
   for (const float logit : last_logits(*model, {1, 2, 3})) EXPECT_EQ(logit, 0.0f);
+}
+
+TEST(TorchLoad, UsesStoredBfloat16InPlace) {
+  auto source = in_bf16(random_llama({{"tie_word_embeddings", false}}));
+  for (const char* precision : {"f32", "bf16"}) {
+    const auto model = load_on_torch(source, precision);
+    const auto* head = source.find("lm_head.weight");
+    auto* stored = const_cast<std::byte*>(head->data.data());
+    const std::vector<std::byte> before(head->data.begin(), head->data.end());
+    std::fill(stored, stored + head->data.size(), std::byte{0});
+    for (const float logit : last_logits(*model, {1, 2, 3})) EXPECT_EQ(logit, 0.0f);
+    std::copy(before.begin(), before.end(), stored);
+  }
+}
+
+// Few rows and many, and GPT-2's transposed matrices.
+TEST(TorchLoad, Bfloat16OnDiskIsExactInHalfTheMemory) {
+  for (const auto& source : {in_bf16(random_llama()), in_bf16(random_gpt2())}) {
+    const auto model = load_on_torch(source);
+    const auto twin = load_on_torch(in_f32(source));
+    EXPECT_EQ(model->precision(), "FP32");
+    EXPECT_LT(model->memory_bytes(), twin->memory_bytes() * 0.6);
+    for (const size_t count : {1, 3, 30})
+      expect_equal_logits(last_logits(*model, random_tokens(count)),
+                          last_logits(*twin, random_tokens(count)));
+  }
+}
+
+// GGUF's order of a head's rows, undone in place of the conversion to floats.
+TEST(TorchLoad, InterleavedHeadsAreMovedAsStored) {
+  auto source = in_bf16(random_llama());
+  for (const char* name :
+       {"model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.k_proj.weight"}) {
+    auto tensor = *source.find(name);
+    tensor.interleaved_head_size = 8;
+    source.add(tensor);
+  }
+  expect_equal_logits(last_logits(*load_on_torch(source), random_tokens(9)),
+                      last_logits(*load_on_torch(in_f32(source)), random_tokens(9)));
+}
+
+// A precision of half the bits: what differs is no more than their rounding.
+TEST(TorchLoad, Bfloat16IsAPrecision) {
+  for (const auto& source : {random_llama(), random_gpt2()}) {
+    const auto exact = load_on_torch(source);
+    const auto model = load_on_torch(source, "bf16");
+    EXPECT_EQ(model->precision(), "BF16");
+    EXPECT_LT(model->memory_bytes(), exact->memory_bytes() * 0.6);
+    for (const size_t count : {1, 3, 30}) {
+      const auto expected = last_logits(*exact, random_tokens(count));
+      const auto actual = last_logits(*model, random_tokens(count));
+      double largest = 0, worst = 0;
+      for (size_t i = 0; i < expected.size(); ++i) {
+        largest = std::max(largest, std::abs(double{expected[i]}));
+        worst = std::max(worst, std::abs(double{actual[i]} - expected[i]));
+      }
+      EXPECT_LE(worst / largest, 0.03) << count;
+      EXPECT_GE(worst / largest, 1e-4) << count;
+    }
+  }
 }
 
 // Two OpenMP runtimes in one process fight over the cores.

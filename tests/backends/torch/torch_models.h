@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <memory>
 #include <random>
 #include <span>
 #include <vector>
@@ -20,8 +22,43 @@ inline constexpr double kRounding = 2e-6;  // of the largest logit; measured: at
 
 inline backend::Backend& torch_backend() { return backend::get_backend("pytorch"); }
 
-inline std::shared_ptr<backend::LoadedModel> load_on_torch(const MemorySource& source) {
-  return torch_backend().load(models::build_graph(source), {});
+inline std::shared_ptr<backend::LoadedModel> load_on_torch(const MemorySource& source,
+                                                           const std::string& precision = "") {
+  return torch_backend().load(models::build_graph(source), {.inference_precision = precision});
+}
+
+/// The source with its matrices as bfloat16, rounded towards zero.
+inline MemorySource in_bf16(const MemorySource& source) {
+  MemorySource result(source.config());
+  for (const auto& name : source.tensor_names()) {
+    auto tensor = *source.find(name);
+    if (tensor.shape.size() == 2) {
+      const auto floats = weights::read_f32(tensor);
+      auto halves = std::make_shared<std::vector<uint16_t>>();
+      for (const float value : floats)
+        halves->push_back(static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16));
+      tensor.dtype = DType::kBF16;
+      tensor.data = std::as_bytes(std::span(*halves));
+      tensor.owner = halves;
+    }
+    result.add(tensor);
+  }
+  return result;
+}
+
+/// The source with its matrices as floats.
+inline MemorySource in_f32(const MemorySource& source) {
+  MemorySource result(source.config());
+  for (const auto& name : source.tensor_names()) {
+    auto tensor = *source.find(name);
+    auto floats = std::make_shared<std::vector<float>>(weights::read_f32(tensor));
+    tensor.dtype = DType::kF32;
+    tensor.interleaved_head_size = 0;
+    tensor.data = std::as_bytes(std::span(*floats));
+    tensor.owner = floats;
+    result.add(tensor);
+  }
+  return result;
 }
 
 inline std::vector<int64_t> random_tokens(size_t count, unsigned seed = 1) {

@@ -1,0 +1,297 @@
+#include "kernels/amx.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/formats.h"
+
+// clang-format off
+#define MM_ORCH_AMX __attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16")))
+// clang-format on
+
+namespace mm_orch::torch_backend::kernels {
+namespace {
+
+constexpr int64_t kSide = 16;              // rows of a tile
+constexpr int64_t kDepth = 32;             // elements of weight and x that a tile product sums
+constexpr int64_t kTile = kSide * kDepth;  // elements of a tile
+
+int64_t tiles(int64_t columns) { return (columns + kDepth - 1) / kDepth; }
+
+bool may_use_tiles() {
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // arch_prctl(2)
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+// The bfloat16 parts of 32 floats, first the leading one; `stride` elements apart.
+template <int kParts>
+MM_ORCH_AMX inline void store_parts(__m512 low, __m512 high, uint16_t* out, int64_t stride) {
+  for (int part = 0; part < kParts; ++part) {
+    if (part + 1 == kParts) {
+      _mm512_storeu_si512(out + part * stride, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+      return;
+    }
+    const auto leading = [](__m512 x) MM_ORCH_AMX {
+      const auto bits = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
+      return _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(-0x10000)));
+    };
+    const __m512 a = leading(low), b = leading(high);
+    _mm512_storeu_si512(out + part * stride, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+    low = _mm512_sub_ps(low, a);
+    high = _mm512_sub_ps(high, b);
+  }
+}
+
+// 16 rows of 16 double words, in place.
+MM_ORCH_AMX inline void transpose(__m512i (&r)[16]) {
+  __m512i t[16];
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+    r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+    r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+    r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+  }
+}
+
+// 32 floats of a row from `column` on, zero beyond `columns`.
+MM_ORCH_AMX inline void load_32(const float* row, int64_t column, int64_t columns, __m512& low,
+                                __m512& high) {
+  const int64_t left = columns - column;
+  const uint32_t mask = left >= kDepth ? ~0u : (1u << left) - 1;
+  low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), row + column);
+  high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> 16), row + column + 16);
+}
+
+template <int kParts>
+MM_ORCH_AMX void pack_blocks(const float* x, int64_t x_stride, const PackedRows& packed,
+                             int64_t first, int64_t last, uint16_t* out) {
+  const int64_t depth = tiles(packed.columns);
+  alignas(64) uint16_t parts[kParts][kTile];
+  for (int64_t block = first; block < last; ++block) {
+    const int64_t rows = std::min(kSide, packed.rows - block * kSide);
+    uint16_t* target = out + block * depth * kParts * kTile;
+    std::memset(parts, 0, sizeof parts);
+    for (int64_t k = 0; k < depth; ++k) {
+      for (int64_t r = 0; r < rows; ++r) {
+        __m512 low, high;
+        load_32(x + (block * kSide + r) * x_stride, k * kDepth, packed.columns, low, high);
+        store_parts<kParts>(low, high, &parts[0][r * kDepth], kTile);
+      }
+      for (int part = 0; part < kParts; ++part, target += kTile) {
+        __m512i lines[16];
+        for (int r = 0; r < 16; ++r) lines[r] = _mm512_load_si512(&parts[part][r * kDepth]);
+        transpose(lines);
+        for (int r = 0; r < 16; ++r) _mm512_storeu_si512(target + r * kDepth, lines[r]);
+      }
+    }
+  }
+}
+
+struct TileConfig {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+MM_ORCH_AMX inline void configure() {
+  TileConfig config;
+  for (int i = 0; i < 8; ++i) {
+    config.row_bytes[i] = 64;
+    config.rows[i] = 16;
+  }
+  _tile_loadconfig(&config);
+}
+
+// Rows [first, first + 32) of the weight as tiles: [block of 16][depth][parts].
+template <class Format, int kParts>
+MM_ORCH_AMX void expand_panel(const AmxArgs& a, int64_t first, uint16_t* out) {
+  using S = Simd<16>;
+  const int64_t columns = a.x.columns;
+  const int64_t depth = tiles(columns);
+  const int64_t whole = Format::kGroup == 0 ? columns / kDepth : depth;
+  const int64_t rows = std::min(kAmxPanel, a.out - first);
+  if (rows < kAmxPanel) std::memset(out, 0, sizeof(uint16_t) * kAmxPanel * depth * kDepth * kParts);
+  for (int64_t r = 0; r < rows; ++r) {
+    const std::byte* row = a.weight.row(first + r);
+    uint16_t* target = out + r / kSide * depth * kParts * kTile + r % kSide * kDepth;
+    for (int64_t k = 0; k < whole; ++k, target += kParts * kTile) {
+      S::Vector values[2];
+      if constexpr (Format::kGroup == 0) {
+        Format::template expand<16>(row, 2 * k, values);
+        Format::template expand<16>(row, 2 * k + 1, values + 1);
+      } else {
+        Format::template expand<16>(row, k, values);
+      }
+      __builtin_prefetch(row + kAmxPanel * a.weight.row_bytes +
+                         static_cast<int64_t>(k * kDepth * Format::kBits / 8));
+      store_parts<kParts>(values[0], values[1], target, kTile);
+    }
+    if constexpr (Format::kGroup == 0) {
+      if (whole == depth) continue;
+      float rest[kDepth] = {};
+      for (int64_t i = whole * kDepth; i < columns; ++i) rest[i % kDepth] = Format::one(row, i);
+      store_parts<kParts>(_mm512_loadu_ps(rest), _mm512_loadu_ps(rest + 16), target, kTile);
+    }
+  }
+}
+
+// A tile of sums [16 weight rows, 16 rows of x] into y, transposed.
+MM_ORCH_AMX inline void write_out(const float* sums, const AmxArgs& a, int64_t row,
+                                  int64_t column) {
+  __m512i lines[16];
+  for (int i = 0; i < 16; ++i) lines[i] = _mm512_load_si512(sums + i * kSide);
+  transpose(lines);
+  const int64_t rows = std::min(kSide, a.x.rows - row);
+  const int64_t columns = std::min(kSide, a.out - column);
+  const auto mask = static_cast<__mmask16>((1u << columns) - 1);
+  const __m512 bias = a.bias ? _mm512_maskz_loadu_ps(mask, a.bias + column) : _mm512_setzero_ps();
+  for (int64_t r = 0; r < rows; ++r)
+    _mm512_mask_storeu_ps(a.y + (row + r) * a.y_stride + column, mask,
+                          _mm512_add_ps(_mm512_castsi512_ps(lines[r]), bias));
+}
+
+// Two blocks of weight rows times kBlocks blocks of x. Tiles 0 to 3: sums; 4, 5: weight; 6, 7: x.
+template <int kWeightParts, int kParts, int kBlocks>
+MM_ORCH_AMX inline void multiply(const uint16_t* weight, const uint16_t* x, int64_t depth,
+                                 float* sums) {
+  const uint16_t* second_weight = weight + depth * kWeightParts * kTile;
+  const uint16_t* second_x = x + depth * kParts * kTile;
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (int64_t k = 0; k < depth; ++k) {
+    for (int j = 0; j < kParts; ++j) {
+      _tile_loadd(6, x + (k * kParts + j) * kTile, 64);
+      if constexpr (kBlocks == 2) _tile_loadd(7, second_x + (k * kParts + j) * kTile, 64);
+      for (int i = 0; i < std::min(kWeightParts, 3 - j); ++i) {
+        _tile_loadd(4, weight + (k * kWeightParts + i) * kTile, 64);
+        _tile_loadd(5, second_weight + (k * kWeightParts + i) * kTile, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 5, 6);
+        if constexpr (kBlocks == 2) {
+          _tile_dpbf16ps(2, 4, 7);
+          _tile_dpbf16ps(3, 5, 7);
+        }
+      }
+    }
+  }
+  _tile_stored(0, sums, 64);
+  _tile_stored(1, sums + 256, 64);
+  if constexpr (kBlocks == 2) {
+    _tile_stored(2, sums + 512, 64);
+    _tile_stored(3, sums + 768, 64);
+  }
+}
+
+template <int kWeightParts, int kParts>
+MM_ORCH_AMX void multiply_panel(const AmxArgs& a, int64_t first, const uint16_t* weight) {
+  const int64_t depth = tiles(a.x.columns);
+  const int64_t blocks = (a.x.rows + kSide - 1) / kSide;
+  alignas(64) float sums[4 * 256];
+  for (int64_t block = 0; block < blocks; block += 2) {
+    const uint16_t* x = a.x.data + block * depth * kParts * kTile;
+    const int64_t count = std::min<int64_t>(2, blocks - block);
+    if (count == 2)
+      multiply<kWeightParts, kParts, 2>(weight, x, depth, sums);
+    else
+      multiply<kWeightParts, kParts, 1>(weight, x, depth, sums);
+    for (int64_t i = 0; i < 2 * count; ++i) {
+      const int64_t column = first + i % 2 * kSide;
+      if (column < a.out) write_out(sums + i * 256, a, (block + i / 2) * kSide, column);
+    }
+  }
+}
+
+// Parts that a weight needs to be exact.
+template <class Format>
+constexpr int kExactParts = 3;
+template <>
+constexpr int kExactParts<BF16Format> = 1;
+template <>
+constexpr int kExactParts<F16Format> = 2;
+
+template <class Format, int kWeightParts, int kParts>
+MM_ORCH_AMX void run_panels(const AmxArgs& a, int64_t first, int64_t last, uint16_t* scratch) {
+  for (int64_t panel = first; panel < last; ++panel) {
+    expand_panel<Format, kWeightParts>(a, panel * kAmxPanel, scratch);
+    multiply_panel<kWeightParts, kParts>(a, panel * kAmxPanel, scratch);
+  }
+}
+
+}  // namespace
+
+bool has_amx() {
+  static const bool result = has_v4() && __builtin_cpu_supports("avx512bf16") &&
+                             __builtin_cpu_supports("amx-tile") &&
+                             __builtin_cpu_supports("amx-bf16") && may_use_tiles();
+  return result;
+}
+
+int64_t packed_size(int64_t rows, int64_t columns, int parts) {
+  return (rows + kSide - 1) / kSide * tiles(columns) * kTile * parts;
+}
+
+void pack_rows(const float* x, int64_t x_stride, const PackedRows& packed, int64_t first,
+               int64_t last, uint16_t* out) {
+  if (packed.parts == 1)
+    pack_blocks<1>(x, x_stride, packed, first, last, out);
+  else
+    pack_blocks<3>(x, x_stride, packed, first, last, out);
+}
+
+int64_t amx_scratch_size(const AmxArgs& args) {
+  return kAmxPanel * tiles(args.x.columns) * kDepth * 3;
+}
+
+MM_ORCH_AMX void amx_linear(const AmxArgs& args, int64_t first, int64_t last, uint16_t* scratch) {
+  configure();
+  with_format(args.weight.dtype, [&](auto format) {
+    using Format = decltype(format);
+    if (args.x.parts == 1)
+      run_panels<Format, 1, 1>(args, first, last, scratch);
+    else
+      run_panels<Format, kExactParts<Format>, 3>(args, first, last, scratch);
+  });
+  _tile_release();
+}
+
+}  // namespace mm_orch::torch_backend::kernels
+
+#else
+
+namespace mm_orch::torch_backend::kernels {
+
+bool has_amx() { return false; }
+int64_t packed_size(int64_t, int64_t, int) { return 0; }
+void pack_rows(const float*, int64_t, const PackedRows&, int64_t, int64_t, uint16_t*) {}
+int64_t amx_scratch_size(const AmxArgs&) { return 0; }
+void amx_linear(const AmxArgs&, int64_t, int64_t, uint16_t*) {}
+
+}  // namespace mm_orch::torch_backend::kernels
+
+#endif

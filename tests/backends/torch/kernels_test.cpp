@@ -1,0 +1,221 @@
+// The kernels of the PyTorch backend, against sums in double of what weights::read_f32 says a
+// stored weight is: every type, every remainder, every width of vectors.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <random>
+
+#include "kernels/amx.h"
+#include "kernels/linear_tile.h"
+#include "weights/tensor.h"
+
+namespace mm_orch::testing {
+namespace {
+
+namespace kernels = torch_backend::kernels;
+
+constexpr DType kTypes[] = {DType::kF32,  DType::kBF16, DType::kF16,  DType::kQ8_0, DType::kQ4_0,
+                            DType::kQ4_1, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+
+std::vector<float> random_floats(int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(static_cast<size_t>(count));
+  for (auto& value : values) value = normal(random);
+  return values;
+}
+
+// A stored matrix of random bits whose scales are of the size of scales.
+struct Stored {
+  std::vector<std::byte> bytes;
+  weights::Tensor tensor;
+  std::vector<float> floats;
+
+  Stored(DType dtype, int64_t rows, int64_t columns) {
+    const int64_t row_bytes = kernels::row_bytes(dtype, columns);
+    bytes.resize(static_cast<size_t>(rows * row_bytes) + 1);
+    std::mt19937 random(7);
+    for (auto& byte : bytes) byte = static_cast<std::byte>(random() & 0xff);
+    const auto& info = dtype_info(dtype);
+    const auto put = [](std::byte* p, auto value) { std::memcpy(p, &value, sizeof value); };
+    const auto half = [&] {  // of 2^-9 to 2^-5, either sign
+      return static_cast<uint16_t>((random() & 0x83ff) | (6 + random() % 5) << 10);
+    };
+    std::byte* start = bytes.data() + 1;  // files give no alignment
+    const auto values = random_floats(rows * columns, 8);
+    for (int64_t i = 0; i < rows * columns / info.block_elements; ++i) {
+      std::byte* block = start + i * info.block_bytes;
+      if (dtype == DType::kF32) put(block, values[i]);
+      if (dtype == DType::kBF16)
+        put(block, static_cast<uint16_t>(std::bit_cast<uint32_t>(values[i]) >> 16));
+      if (dtype == DType::kF16) put(block, half());
+      if (info.block_elements > 1) put(dtype == DType::kQ6_K ? block + 208 : block, half());
+      if (dtype == DType::kQ4_1 || dtype == DType::kQ4_K || dtype == DType::kQ5_K)
+        put(block + 2, half());
+    }
+    tensor = {"w", dtype, {rows, columns}, std::span(bytes).subspan(1), nullptr, 0};
+    floats = weights::read_f32(tensor);
+  }
+
+  kernels::Rows rows() const {
+    return {tensor.data.data(), kernels::row_bytes(tensor.dtype, tensor.shape[1]), tensor.dtype};
+  }
+};
+
+// Largest difference from the sums in double, in units of a row's Σ|w·x|.
+struct Worst {
+  double error = 0;
+
+  void add(float actual, const float* x, const float* w, int64_t columns, float bias) {
+    double sum = bias, magnitude = std::abs(bias);
+    for (int64_t k = 0; k < columns; ++k) {
+      sum += double{x[k]} * w[k];
+      magnitude += std::abs(double{x[k]} * w[k]);
+    }
+    ASSERT_TRUE(std::isfinite(actual));
+    error = std::max(error, std::abs(actual - sum) / magnitude);
+  }
+};
+
+std::vector<int64_t> depths(DType dtype) {
+  const int64_t block = dtype_info(dtype).block_elements;
+  if (block == 1) return {1, 7, 16, 31, 33, 64, 100};
+  return {block, 3 * block};
+}
+
+class Kernels : public ::testing::TestWithParam<DType> {};
+
+INSTANTIATE_TEST_SUITE_P(Types, Kernels, ::testing::ValuesIn(kTypes),
+                         [](const auto& type) { return std::string(dtype_info(type.param).name); });
+
+TEST_P(Kernels, ExpandToWhatTheWeightsReaderSays) {
+  for (const int64_t columns : depths(GetParam())) {
+    const Stored stored(GetParam(), 5, columns);
+    ASSERT_TRUE(kernels::can_read(GetParam(), columns));
+    std::vector<float> actual(static_cast<size_t>(3 * columns));
+    kernels::expand(stored.rows(), 2, 3, columns, actual.data());
+    EXPECT_EQ(std::memcmp(actual.data(), &stored.floats[2 * columns], actual.size() * 4), 0)
+        << columns;
+  }
+}
+
+constexpr double kFloatError = 4e-7;  // of Σ|w·x|; 2^-22
+
+TEST_P(Kernels, LinearIsAFloatSumInEachWidth) {
+  const auto best = [](const auto& args, int64_t a, int64_t b) { kernels::linear(args, a, b); };
+  const auto four = [](const auto& args, int64_t a, int64_t b) {
+    kernels::linear_body<4>(args, a, b);
+  };
+  const int64_t out = 11;
+  const auto bias = random_floats(out, 3);
+  for (const int64_t columns : depths(GetParam())) {
+    const Stored stored(GetParam(), out, columns);
+    for (const int64_t rows : {1, 2, 3, 4, 5, 7}) {
+      const auto x = random_floats(rows * (columns + 3), 2);
+      for (const auto& run :
+           {std::function<void(const kernels::LinearArgs&, int64_t, int64_t)>(best), {four}}) {
+        std::vector<float> y(static_cast<size_t>(rows * 13), -1.0f);
+        const kernels::LinearArgs args{x.data(), columns + 3, stored.rows(), bias.data(),
+                                       y.data(), 13,          rows,          columns};
+        run(args, 0, 6);
+        run(args, 6, out);
+        Worst worst;
+        for (int64_t r = 0; r < rows; ++r) {
+          for (int64_t o = 0; o < out; ++o)
+            worst.add(y[r * 13 + o], &x[r * (columns + 3)], &stored.floats[o * columns], columns,
+                      bias[o]);
+          EXPECT_EQ(y[r * 13 + 11], -1.0f);  // nothing beyond its columns
+        }
+        EXPECT_LE(worst.error, kFloatError) << columns << " " << rows;
+      }
+    }
+  }
+}
+
+class Amx : public Kernels {
+ protected:
+  // Of 3 parts or 1; the largest error.
+  static double error_of(int parts, int64_t rows, int64_t out, int64_t columns) {
+    const Stored stored(GetParam(), out, columns);
+    const auto bias = random_floats(out, 3);
+    const auto x = random_floats(rows * columns, 2);
+    std::vector<float> y(static_cast<size_t>(rows * (out + 1)), -1.0f);
+    std::vector<uint16_t> packed(static_cast<size_t>(kernels::packed_size(rows, columns, parts)) +
+                                 32);
+    const kernels::PackedRows packed_rows{aligned(packed), rows, columns, parts};
+    const int64_t blocks = (rows + 15) / 16;
+    kernels::pack_rows(x.data(), columns, packed_rows, 0, blocks / 2, aligned(packed));
+    kernels::pack_rows(x.data(), columns, packed_rows, blocks / 2, blocks, aligned(packed));
+    const kernels::AmxArgs args{packed_rows, stored.rows(), out, bias.data(), y.data(), out + 1};
+    std::vector<uint16_t> scratch(static_cast<size_t>(kernels::amx_scratch_size(args)) + 32);
+    const int64_t panels = (out + kernels::kAmxPanel - 1) / kernels::kAmxPanel;
+    kernels::amx_linear(args, 0, panels / 2, aligned(scratch));
+    kernels::amx_linear(args, panels / 2, panels, aligned(scratch));
+    Worst worst;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t o = 0; o < out; ++o)
+        worst.add(y[r * (out + 1) + o], &x[r * columns], &stored.floats[o * columns], columns,
+                  bias[o]);
+      EXPECT_EQ(y[r * (out + 1) + out], -1.0f);
+    }
+    return worst.error;
+  }
+
+ private:
+  static uint16_t* aligned(std::vector<uint16_t>& buffer) {
+    return reinterpret_cast<uint16_t*>((reinterpret_cast<uintptr_t>(buffer.data()) + 63) / 64 * 64);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Types, Amx, ::testing::ValuesIn(kTypes),
+                         [](const auto& type) { return std::string(dtype_info(type.param).name); });
+
+TEST_P(Amx, ThreePartsAreAFloat) {
+  if (!kernels::has_amx()) GTEST_SKIP() << "this processor has no AMX";
+  for (const int64_t columns : depths(GetParam()))
+    for (const int64_t rows : {1, 15, 16, 17, 33, 50})
+      for (const int64_t out : {1, 16, 31, 70})
+        EXPECT_LE(error_of(3, rows, out, columns), kFloatError)
+            << rows << " " << out << " " << columns;
+}
+
+TEST_P(Amx, OnePartIsABfloat16) {
+  if (!kernels::has_amx()) GTEST_SKIP() << "this processor has no AMX";
+  for (const int64_t columns : depths(GetParam())) {
+    const double error = error_of(1, 33, 70, columns);
+    EXPECT_LE(error, 0.008) << columns;  // both factors rounded: 2^-8 + 2^-8
+    EXPECT_GE(error, 1e-5) << columns;   // and not more than that is computed
+  }
+}
+
+TEST(KernelRows, RoundToBfloat16) {
+  const float inf = std::numeric_limits<float>::infinity();
+  const std::vector<std::pair<float, uint16_t>> cases = {
+      {1.0f, 0x3f80},        {-2.5f, 0xc020}, {1.00390625f, 0x3f80},  // half way: to the even one
+      {1.01171875f, 0x3f82},                                          // half way, upwards
+      {1.0040f, 0x3f81},     {inf, 0x7f80},   {-inf, 0xff80},
+      {3.4e38f, 0x7f80},     {0.0f, 0x0000}};
+  for (const auto& [value, expected] : cases) {
+    uint16_t actual = 0;
+    kernels::round_to_bf16(&value, 1, &actual);
+    EXPECT_EQ(actual, expected) << value;
+  }
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  uint16_t actual = 0;
+  kernels::round_to_bf16(&nan, 1, &actual);
+  EXPECT_EQ(actual & 0x7fc0, 0x7fc0);
+}
+
+TEST(KernelRows, RefuseWhatTheyCannotRead) {
+  EXPECT_FALSE(kernels::can_read(DType::kF64, 32));
+  EXPECT_FALSE(kernels::can_read(DType::kQ5_0, 32));
+  EXPECT_FALSE(kernels::can_read(DType::kQ8_0, 33));
+  EXPECT_FALSE(kernels::can_read(DType::kQ4_K, 128));
+}
+
+}  // namespace
+}  // namespace mm_orch::testing
