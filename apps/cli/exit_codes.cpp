@@ -5,11 +5,12 @@
 namespace mm_orch::cli {
 namespace {
 
-constexpr std::array<ExitRow, 14> kTable = {{
+constexpr std::array<ExitRow, 15> kTable = {{
     {ErrorCode::kConfiguration, 3, ""},
     {ErrorCode::kInvalidInput, 4, ""},
     {ErrorCode::kModelNotFound, 5, "`mm-orch list` shows the models that are here"},
     {ErrorCode::kOutOfMemory, 6, "try a smaller model or a lower precision"},
+    {ErrorCode::kOverloaded, 7, ""},
     {ErrorCode::kBackend, 10, ""},
     {ErrorCode::kBackendInitialization, 11, "`mm-orch doctor` shows what is installed"},
     {ErrorCode::kDevice, 12, "`mm-orch doctor` shows the devices"},

@@ -22,7 +22,9 @@ bool is_element_wise(const ov::Node& node) {
          ov::is_type<ov::op::v0::Tanh>(&node);
 }
 
-// The projection lies behind what may follow it: conversions, biases, soft caps.
+}  // namespace
+
+// It lies behind what may follow it: conversions, biases, soft caps.
 std::shared_ptr<ov::Node> find_projection(const ov::Model& model) {
   auto node = model.output("logits").get_node_shared_ptr()->get_input_node_shared_ptr(0);
   while (is_element_wise(*node)) {
@@ -31,8 +33,6 @@ std::shared_ptr<ov::Node> find_projection(const ov::Model& model) {
   }
   return ov::is_type<ov::op::v0::MatMul>(node) ? node : nullptr;
 }
-
-}  // namespace
 
 bool cut_logits(ov::Model& model) {
   const auto projection = find_projection(model);

@@ -6,12 +6,14 @@
 #include <openvino/op/constant.hpp>
 #include <openvino/op/convert.hpp>
 
+#include "backend/paged_session.h"
 #include "compile_options.h"
 #include "devices.h"
 #include "encoder_model.h"
 #include "last_position.h"
 #include "mm_orch/log.h"
 #include "openvino_errors.h"
+#include "paged_form.h"
 #include "session.h"
 
 namespace mm_orch::openvino {
@@ -68,25 +70,37 @@ std::shared_ptr<OpenVinoModel> OpenVinoModel::compile(const CompileRequest& requ
   std::vector<std::string> source_names;
   translate<ModelLoadError>("OpenVINO cannot use the model", context, [&] {
     if (changed.encoder) source_names = move_source_part(changed.encoder, changed.decoder);
-    cut_logits(*changed.decoder);
+    auto paged = !changed.encoder && context.device == "CPU"
+                     ? paged_form(*changed.decoder, request.info)
+                     : nullptr;
+    loaded->is_paged_ = paged != nullptr;
+    if (paged)
+      changed.decoder = std::move(paged);
+    else
+      cut_logits(*changed.decoder);
   });
   try {
-    loaded->prepare(changed, source_names, properties);
+    loaded->prepare(changed, source_names, properties, options.kv_cache_bytes);
   } catch (const ModelLoadError& error) {
     // The CPU plug-in's fused bf16 layers do not take all sizes.
     if (!lowered_by_artifact(properties, options)) throw;
     log(LogLevel::kWarning, fmt::format("{}; trying again in f32, which is slower", error.what()));
     raise_to_f32(properties);
-    loaded->prepare(changed, source_names, properties);
+    loaded->prepare(changed, source_names, properties, options.kv_cache_bytes);
   }
   return loaded;
 }
 
 void OpenVinoModel::prepare(const CompileRequest& request,
                             const std::vector<std::string>& source_names,
-                            const ov::AnyMap& properties) {
+                            const ov::AnyMap& properties, uint64_t kv_cache_bytes) {
   translate<ModelLoadError>("OpenVINO cannot compile the model", context_, [&] {
-    requests_.emplace(core().compile_model(request.decoder, context_.device, properties));
+    auto compiled = core().compile_model(request.decoder, context_.device, properties);
+    paged_.reset();
+    if (is_paged_)
+      paged_.emplace(std::move(compiled), info_, context_, kv_cache_bytes);
+    else
+      requests_.emplace(std::move(compiled));
     if (request.encoder)
       sources_.emplace(core().compile_model(request.encoder, context_.device, properties),
                        source_names);
@@ -105,14 +119,20 @@ void OpenVinoModel::warm_up() {
   const int64_t token = 0;
   backend::SessionOptions options;
   if (sources_) options.sources = {{&token, 1}};
-  const auto session = std::make_unique<OpenVinoSession>(*this, nullptr, options);
+  const auto session = open_session(options, nullptr);
   if (!prompt.empty()) session->step(prompt, backend::LogitsOf::kLastToken);
   session->step({&token, 1}, backend::LogitsOf::kLastToken);
 }
 
 std::unique_ptr<backend::Session> OpenVinoModel::new_session(
     const backend::SessionOptions& options) {
-  return std::make_unique<OpenVinoSession>(*this, shared_from_this(), options);
+  return open_session(options, shared_from_this());
+}
+
+std::unique_ptr<backend::Session> OpenVinoModel::open_session(
+    const backend::SessionOptions& options, std::shared_ptr<const LoadedModel> owner) {
+  if (paged_) return std::make_unique<backend::PagedSession>(*paged_, std::move(owner), options);
+  return std::make_unique<OpenVinoSession>(*this, std::move(owner), options);
 }
 
 }  // namespace mm_orch::openvino

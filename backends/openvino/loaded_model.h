@@ -1,5 +1,5 @@
-// A compiled model that generates text. A request of its pool holds the state (KV cache)
-// of one session.
+// A compiled model that generates text: over a paged cache where OpenVINO can (decoders on the
+// CPU), else each request of a pool holds the state (KV cache) of one session.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "paged_decoder.h"
 #include "request_pool.h"
 #include "source_reader.h"
 
@@ -28,12 +29,17 @@ class OpenVinoModel : public backend::LoadedModel {
                                                 const backend::LoadOptions& options);
 
   std::unique_ptr<backend::Session> new_session(const backend::SessionOptions& options) override;
+  backend::PagedRunner* paged() override { return paged_ ? &*paged_ : nullptr; }
   std::string device() const override { return context_.device; }
   std::string precision() const override { return precision_; }
   uint64_t memory_bytes() const override { return memory_bytes_; }
 
   const graph::ModelInfo& info() const { return info_; }
   const ErrorContext& context() const { return context_; }
+  const ov::CompiledModel& compiled() const {
+    return paged_ ? paged_->compiled() : requests_->model();
+  }
+  /// Of a model that is not paged.
   RequestPool& requests() { return *requests_; }
   /// Null: the model has no encoder.
   SourceReader* sources() { return sources_ ? &*sources_ : nullptr; }
@@ -41,13 +47,17 @@ class OpenVinoModel : public backend::LoadedModel {
  private:
   OpenVinoModel(const CompileRequest& request, std::string device);
   void prepare(const CompileRequest& request, const std::vector<std::string>& source_names,
-               const ov::AnyMap& properties);
+               const ov::AnyMap& properties, uint64_t kv_cache_bytes);
+  std::unique_ptr<backend::Session> open_session(const backend::SessionOptions& options,
+                                                 std::shared_ptr<const LoadedModel> owner);
   void warm_up();
 
   graph::ModelInfo info_;
   std::string precision_;
   ErrorContext context_;
   uint64_t memory_bytes_ = 0;
+  bool is_paged_ = false;
+  std::optional<PagedDecoder> paged_;
   std::optional<RequestPool> requests_;
   std::optional<SourceReader> sources_;
 };

@@ -27,6 +27,7 @@ enum class ErrorCode {
   kInference,
   kNumericFault,
   kFidelity,
+  kOverloaded,
 };
 
 /// Where an error happened; a member that does not apply is empty.
@@ -73,6 +74,8 @@ using ModelNotFoundError = ErrorOf<ErrorCode::kModelNotFound, MuAIError>;
 using OutOfMemoryError = ErrorOf<ErrorCode::kOutOfMemory, MuAIError>;
 /// The caller cancelled the request.
 using CancelledError = ErrorOf<ErrorCode::kCancelled, MuAIError>;
+/// Too many requests wait already, or this one waited too long.
+using OverloadedError = ErrorOf<ErrorCode::kOverloaded, MuAIError>;
 /// Anything that a backend reports.
 using BackendError = ErrorOf<ErrorCode::kBackend, MuAIError>;
 /// The backend or its SDK is missing, or of another version than it was built for.

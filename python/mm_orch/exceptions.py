@@ -113,3 +113,9 @@ class FidelityError(ModelLoadError):
     """An exported model differs from its source by more than is allowed."""
 
     code = 14
+
+
+class OverloadedError(MuAIError):
+    """Too many requests wait already, or this one waited too long."""
+
+    code = 15

@@ -6,6 +6,11 @@
 #include <cctype>
 
 namespace mm_orch::backend {
+
+std::span<const float> Session::step_rows(std::span<const RowTokens>) {
+  throw InferenceError("The sequences of this session are fed in lockstep alone");
+}
+
 EncoderOutput LoadedModel::encode(const EncoderInput&) {
   throw InvalidInputError(
       "The model is no encoder; embeddings and class scores need one, such as BERT");

@@ -21,12 +21,15 @@
 
 namespace mm_orch::backend {
 
+class PagedRunner;  // backend/paged.h
+
 struct LoadOptions {
   std::string device =
       "auto";           // "cpu", "CPU", "GPU", "GPU.1", "AUTO", "auto": the backend's default
   int num_threads = 0;  // 0: the backend's default
   int num_streams = 0;  // 0: the backend's default
-  std::string inference_precision;  // "f32", "bf16", "f16"; empty: the artifact's own or f32
+  std::string inference_precision;       // "f32", "bf16", "f16"; empty: the artifact's own or f32
+  uint64_t kv_cache_bytes = 1ULL << 30;  // of all sequences together; one context at least
   std::map<std::string, std::string> properties;  // passed to the SDK as they are
 };
 
@@ -36,12 +39,22 @@ struct SessionOptions {
   /// not counted in positions. Empty: none.
   std::vector<int64_t> padding;
   int64_t capacity = 0;  // tokens per sequence that will be fed at most; 0: unknown (may grow)
+  /// Asked now and then while a step waits for others, in the thread that called it; true ends the
+  /// step with CancelledError. Null: never.
+  std::function<bool()> cancelled;
   /// Encoder-decoder models: the source tokens of each sequence [B][E_b], ids in [0, V). Kept by
   /// the caller while the session lives; read at its first step. Equal spans are encoded once.
   std::vector<std::span<const int64_t>> sources;
 };
 
 enum class LogitsOf { kLastToken, kAllTokens };
+
+/// What one sequence of a session is fed, apart from the others.
+struct RowTokens {
+  size_t row = 0;                   // in [0, B)
+  std::span<const int64_t> tokens;  // [T], one or more, ids in [0, V)
+  int64_t logits = 1;               // of how many of its last tokens, [0, T]
+};
 
 class Session {
  public:
@@ -53,6 +66,16 @@ class Session {
   /// @throws InvalidInputError  an id is outside [0, V), or past + T exceeds the context.
   /// @throws InferenceError     the backend failed; model, backend and device are attached.
   virtual std::span<const float> step(std::span<const int64_t> tokens, LogitsOf logits_of) = 0;
+
+  /// True if sequences can be fed apart (the next two); then no padding is needed.
+  virtual bool ragged() const { return false; }
+  /// Feeds some of the sequences, each named once.
+  /// @return  float32 [sum of RowTokens::logits, V], in the order of `rows`, valid until the next
+  ///          call.
+  /// @throws  as step; InferenceError if the session is not ragged.
+  virtual std::span<const float> step_rows(std::span<const RowTokens> rows);
+  /// The sequence is fed no more: what it holds is given back.
+  virtual void close_row(size_t /*row*/) {}
 
   /// Sequence b continues from what sequence `source[b]` holds. int32 [B].
   virtual void reorder(std::span<const int32_t> source) = 0;
@@ -76,6 +99,9 @@ class LoadedModel : public std::enable_shared_from_this<LoadedModel> {
   virtual ~LoadedModel() = default;
   /// @throws InvalidInputError  the model has an encoder alone, or `options` do not fit it.
   virtual std::unique_ptr<Session> new_session(const SessionOptions& options) = 0;
+  /// The paged cache of a decoder, which lives as long as the model. Null: the model has none, and
+  /// its sessions cannot share steps.
+  virtual PagedRunner* paged() { return nullptr; }
   /// Runs a model that has an encoder alone.
   /// @throws InvalidInputError  it has none, or an id or a length is out of range.
   /// @throws InferenceError     the backend failed; model, backend and device are attached.

@@ -23,11 +23,15 @@ void check_texts(const std::vector<std::span<const int64_t>>& texts, const graph
           "A text has {} tokens, but the model takes {} at most; shorten or split it, or ask "
           "for truncation",
           text.size(), limit));
-    check_ids(text, info.vocabulary_size, "Token id");
+    check_token_ids(text, info.vocabulary_size);
   }
 }
 
 }  // namespace
+
+void check_token_ids(std::span<const int64_t> ids, int64_t vocabulary_size) {
+  check_ids(ids, vocabulary_size, "Token id");
+}
 
 void check_session_options(const SessionOptions& options, const graph::ModelInfo& info) {
   const auto batch = static_cast<size_t>(std::max<int64_t>(options.batch, 0));

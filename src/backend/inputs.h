@@ -13,8 +13,10 @@ namespace mm_orch::backend {
 ///                            where the model is an encoder-decoder, with ids in [0, V).
 MM_ORCH_EXPORT void check_session_options(const SessionOptions& options,
                                           const graph::ModelInfo& info);
-/// The same for a model with an encoder alone: lengths up to the context, ids in [0, V), types 0
-/// or 1.
+/// @throws InvalidInputError  an id is outside [0, `vocabulary_size`).
+MM_ORCH_EXPORT void check_token_ids(std::span<const int64_t> ids, int64_t vocabulary_size);
+/// As check_session_options, for a model with an encoder alone: lengths up to the context, ids in
+/// [0, V), types 0 or 1.
 MM_ORCH_EXPORT void check_encoder_input(const EncoderInput& input, const graph::ModelInfo& info);
 
 /// The distinct ones of `sources`, and which of them each sequence has.

@@ -36,6 +36,8 @@ std::string_view error_name(ErrorCode code) {
       return "NumericFaultError";
     case ErrorCode::kFidelity:
       return "FidelityError";
+    case ErrorCode::kOverloaded:
+      return "OverloadedError";
   }
   return "MuAIError";
 }
@@ -77,6 +79,8 @@ void throw_error(ErrorCode code, const std::string& message, ErrorContext contex
       throw NumericFaultError(message, std::move(context));
     case ErrorCode::kFidelity:
       throw FidelityError(message, std::move(context));
+    case ErrorCode::kOverloaded:
+      throw OverloadedError(message, std::move(context));
   }
   throw MuAIError(code, message, std::move(context));
 }

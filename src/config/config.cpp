@@ -67,6 +67,18 @@ PyTorchConfig read_pytorch(const MapReader& section) {
   return config;
 }
 
+SchedulerConfig read_scheduler(const MapReader& section) {
+  section.allow_only(
+      {"kv_cache_mb", "max_sequences", "step_tokens", "max_waiting", "wait_timeout_seconds"});
+  SchedulerConfig config;
+  section.read("kv_cache_mb", config.kv_cache_mb, 1, 1 << 20);
+  section.read("max_sequences", config.max_sequences, 1, 1024);
+  section.read("step_tokens", config.step_tokens, 1, 8192);
+  section.read("max_waiting", config.max_waiting, 1, 1 << 20);
+  section.read("wait_timeout_seconds", config.wait_timeout_seconds, 1, 86400);
+  return config;
+}
+
 std::map<std::string, std::string> read_overrides(const MapReader& section) {
   std::map<std::string, std::string> overrides;
   section.each([&](const std::string& model, const std::string& backend) {
@@ -84,10 +96,11 @@ Config parse_config(std::string_view text, const std::string& origin) {
   const bool outer = document.has("backend");
   const auto backend = outer ? document.map("backend") : document;
   if (outer) {
-    document.allow_only({"backend", "model_overrides", "statistics"});
+    document.allow_only({"backend", "model_overrides", "scheduler", "statistics"});
     backend.allow_only({"default", "openvino", "pytorch"});
   } else {
-    document.allow_only({"default", "openvino", "pytorch", "model_overrides", "statistics"});
+    document.allow_only(
+        {"default", "openvino", "pytorch", "model_overrides", "scheduler", "statistics"});
   }
   Config config;
   if (backend.has("default")) {
@@ -97,6 +110,7 @@ Config parse_config(std::string_view text, const std::string& origin) {
   }
   config.openvino = read_openvino(backend.map("openvino"));
   config.pytorch = read_pytorch(backend.map("pytorch"));
+  config.scheduler = read_scheduler(document.map("scheduler"));
   const auto statistics = document.map("statistics");
   statistics.allow_only({"keep_prompts", "log_interval_seconds"});
   statistics.read("keep_prompts", config.statistics.keep_prompts);

@@ -39,6 +39,16 @@ struct PyTorchConfig {
   bool operator==(const PyTorchConfig&) const = default;
 };
 
+/// How the requests to one model share it, see src/generation/scheduler.h.
+struct SchedulerConfig {
+  int kv_cache_mb = 1024;  // keys and values of all texts together; one context at least
+  int max_sequences = 64;  // in one step
+  int step_tokens = 128;   // of prompts, in a step in which others decode
+  int max_waiting = 1024;  // requests that wait for room
+  int wait_timeout_seconds = 600;
+  bool operator==(const SchedulerConfig&) const = default;
+};
+
 struct StatisticsConfig {
   bool keep_prompts = true;      // the last prompts, in memory, for compare_backends
   int log_interval_seconds = 0;  // 0: the statistics are not logged
@@ -48,6 +58,7 @@ struct Config {
   std::optional<std::string> default_backend;  // "pytorch", "openvino"
   OpenVinoConfig openvino;
   PyTorchConfig pytorch;
+  SchedulerConfig scheduler;
   StatisticsConfig statistics;
   std::map<std::string, std::string> model_overrides;  // model → backend
 };

@@ -58,7 +58,8 @@ class BeamSearch {
       if (groups_[i].done()) continue;
       followed_.push_back(i);
       for (const auto& beam : groups_[i].beams()) {
-        rows.push_back({&prompts_[i], &beam.tokens, source_of(sources_, i)});
+        rows.push_back({&prompts_[i], &beam.tokens, source_of(sources_, i),
+                        [&group = groups_[i]] { return group.done(); }});
       }
     }
     return rows;

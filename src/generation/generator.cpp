@@ -76,7 +76,8 @@ class Run {
       if (sequences_[i].done()) continue;
       GenerationResult& result = sequences_[i].result();
       rows_.push_back(&sequences_[i]);
-      rows.push_back({&result.prompt_tokens, &result.new_tokens, source_of(sources_, i)});
+      rows.push_back({&result.prompt_tokens, &result.new_tokens, source_of(sources_, i),
+                      [&sequence = sequences_[i]] { return sequence.done(); }});
     }
     return rows;
   }

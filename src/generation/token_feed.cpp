@@ -48,6 +48,7 @@ backend::SessionOptions TokenFeed::layout() {
   rows_ = arrange_();
   padding_.assign(rows_.size(), 0);
   columns_fed_ = 0;
+  fed_.assign(rows_.size(), 0);
   const int64_t columns = width();
   backend::SessionOptions options;
   options.batch = static_cast<int64_t>(rows_.size());
@@ -60,15 +61,17 @@ backend::SessionOptions TokenFeed::layout() {
   }
   const auto made = static_cast<int64_t>(rows_.front().new_tokens->size());
   options.capacity = columns + config_.max_new_tokens - made - 1;
+  if (config_.cancel) options.cancelled = [this] { return cancelled(); };
   return options;
 }
 
 bool TokenFeed::feed(const Read& read) {
+  if (const auto source = std::exchange(source_, {}); !source.empty()) session_->reorder(source);
+  if (session_->ragged()) return feed_rows(read);
   const int64_t columns_wanted = width();
   std::span<const float> logits;
-  if (const auto source = std::exchange(source_, {}); !source.empty()) session_->reorder(source);
   while (columns_fed_ < columns_wanted) {
-    if (config_.cancel && config_.cancel->cancelled()) return false;
+    if (cancelled()) return false;
     const int64_t count = std::min(kPrefillChunk, columns_wanted - columns_fed_);
     logits = session_->step(columns(columns_fed_, count), backend::LogitsOf::kLastToken);
     columns_fed_ += count;
@@ -79,6 +82,44 @@ bool TokenFeed::feed(const Read& read) {
   }
   const size_t vocabulary = logits.size() / rows_.size();
   for (size_t i = 0; i < rows_.size(); ++i) read(i, logits.subspan(i * vocabulary, vocabulary));
+  return true;
+}
+
+bool TokenFeed::feed_rows(const Read& read) {
+  if (cancelled()) return false;
+  std::vector<backend::RowTokens> steps;
+  size_t first = 0;
+  tokens_.clear();
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    if (rows_[i].done && rows_[i].done()) {
+      session_->close_row(i);
+      continue;
+    }
+    const auto& prompt = *rows_[i].prompt;
+    const auto& new_tokens = *rows_[i].new_tokens;
+    for (int64_t position = fed_[i]; position < length(rows_[i]); ++position) {
+      const auto index = static_cast<size_t>(position);
+      tokens_.push_back(index < prompt.size() ? prompt[index] : new_tokens[index - prompt.size()]);
+    }
+    steps.push_back({.row = i, .tokens = {}, .logits = 1});
+  }
+  for (auto& step : steps) {
+    const auto count = static_cast<size_t>(length(rows_[step.row]) - fed_[step.row]);
+    step.tokens = std::span(tokens_).subspan(first, count);
+    first += count;
+  }
+  std::span<const float> logits;
+  try {
+    logits = session_->step_rows(steps);
+  } catch (const CancelledError&) {
+    if (!cancelled()) throw;
+    return false;
+  }
+  const size_t vocabulary = logits.size() / steps.size();
+  for (size_t i = 0; i < steps.size(); ++i) {
+    fed_[steps[i].row] = length(rows_[steps[i].row]);
+    read(steps[i].row, logits.subspan(i * vocabulary, vocabulary));
+  }
   return true;
 }
 

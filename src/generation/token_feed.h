@@ -1,7 +1,7 @@
 // Feeds the tokens of all rows to a session and hands out the logits of their last
-// positions. The tokens form a matrix, aligned at the right. A step feeds its next
-// columns; a new session starts again at column 0, so a recovery needs no other path
-// than the start.
+// positions. A ragged session is fed what each row that is not done lacks. To another the
+// tokens are a matrix, aligned at the right, of which a step feeds the next columns. A new
+// session starts again at the first token, so a recovery needs no other path than the start.
 #pragma once
 
 #include <cstdint>
@@ -28,10 +28,12 @@ class TokenFeed {
     const std::vector<int64_t>* prompt;
     const std::vector<int64_t>* new_tokens;
     std::span<const int64_t> source = {};  // of an encoder-decoder model
+    std::function<bool()> done = nullptr;  // its logits are wanted no more; null: never
   };
   /// Chooses the rows of a new session: those that are still running, at least one.
   using Arrange = std::function<std::vector<Row>()>;
-  /// Takes the logits [V] of a row; may be called again for the same position after a failure.
+  /// Takes the logits [V] of a row; may be called again for the same position after a failure, and
+  /// for a row that is done.
   using Read = std::function<void(size_t row, std::span<const float> logits)>;
 
   TokenFeed(SessionProvider& sessions, const ResolvedConfig& config, Arrange arrange)
@@ -48,6 +50,8 @@ class TokenFeed {
  private:
   backend::SessionOptions layout();
   bool feed(const Read& read);
+  bool feed_rows(const Read& read);
+  bool cancelled() const { return config_.cancel && config_.cancel->cancelled(); }
   std::span<const int64_t> columns(int64_t first, int64_t count);
   int64_t length(const Row& row) const;
   int64_t width() const;
@@ -59,6 +63,7 @@ class TokenFeed {
   std::vector<int64_t> padding_;
   std::vector<int32_t> source_;  // empty: every row goes on from itself
   int64_t columns_fed_ = 0;
+  std::vector<int64_t> fed_;  // of each row, to a ragged session
   std::unique_ptr<backend::Session> session_;
   std::vector<int64_t> tokens_;
 };

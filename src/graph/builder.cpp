@@ -125,6 +125,12 @@ ValueId GraphBuilder::attention(const std::string& name, ValueId q, ValueId k, V
   require(op.layer >= 0 && op.layer < graph_.info.layers && op.window >= 0, name,
           "attention names a layer of the model");
   require_relative(op.relative, op.heads, name);
+  auto& info = graph_.info;
+  info.relative_attention |= op.relative.table != kNone;
+  if (op.window > 0) {
+    info.windows.resize(static_cast<size_t>(info.layers), 0);
+    info.windows[static_cast<size_t>(op.layer)] = op.window;
+  }
   return append(name, op, {q, k, v}, {size(q)})[0];
 }
 

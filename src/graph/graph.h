@@ -160,7 +160,9 @@ struct ModelInfo {
   int64_t kv_heads = 0;
   int64_t head_size = 0;
   int64_t vocabulary_size = 0;
-  int64_t context_length = 0;       // longest sequence, prompt + new tokens; 0: no limit
+  int64_t context_length = 0;    // longest sequence, prompt + new tokens; 0: no limit
+  std::vector<int64_t> windows;  // of the decoder's attention, per layer; empty: no layer has one
+  bool relative_attention = false;  // the decoder's attention adds a bias of the distance
   int64_t decoder_start_token = 0;  // kEncoderDecoder: what the decoder is fed first
   std::vector<std::string> labels;  // kEncoder with a classification head: its classes
 };

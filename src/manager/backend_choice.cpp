@@ -6,7 +6,9 @@ bool Placement::operator==(const Placement& other) const {
   if (backend != other.backend || device != other.device || model.location != other.model.location)
     return false;
   if (config == other.config) return true;
-  if (!config || !other.config || config->pytorch != other.config->pytorch) return false;
+  if (!config || !other.config || config->pytorch != other.config->pytorch ||
+      config->scheduler != other.config->scheduler)
+    return false;
   return backend == kPyTorch || config->openvino == other.config->openvino;
 }
 
@@ -32,6 +34,7 @@ backend::LoadOptions load_options(const Placement& placement) {
   const auto& config = *placement.config;
   backend::LoadOptions options;
   options.device = placement.device;
+  options.kv_cache_bytes = static_cast<uint64_t>(config.scheduler.kv_cache_mb) << 20;
   if (placement.backend == kOpenVino) {
     options.num_threads = config.openvino.num_threads;
     options.num_streams = config.openvino.num_streams;

@@ -62,6 +62,7 @@ bool may_fall_back(const MuAIError& error) {
     case ErrorCode::kConfiguration:
     case ErrorCode::kInvalidInput:
     case ErrorCode::kCancelled:
+    case ErrorCode::kOverloaded:
       return false;
     default:
       return true;

@@ -8,6 +8,7 @@
 
 #include "backend/plugin.h"
 #include "base/finite.h"
+#include "generation/scheduled_model.h"
 #include "manager/openvino_artifact.h"
 #include "models/registry.h"
 
@@ -60,12 +61,17 @@ Placement on_pytorch(const Placement& asked) {
   return {kPyTorch, asked.config->pytorch.device.value_or("auto"), asked.model, asked.config};
 }
 
+std::shared_ptr<backend::LoadedModel> scheduled(std::shared_ptr<backend::LoadedModel> model,
+                                                const Placement& placement) {
+  return generation::ScheduledModel::schedule(std::move(model), placement.config->scheduler);
+}
+
 }  // namespace
 
 std::shared_ptr<backend::LoadedModel> ModelLoader::load_on_pytorch(
     const weights::ModelSource& source, const Placement& placement) {
   const auto graph = models::build_graph(source);
-  return backend::get_backend(kPyTorch).load(graph, load_options(placement));
+  return scheduled(backend::get_backend(kPyTorch).load(graph, load_options(placement)), placement);
 }
 
 std::shared_ptr<HostedModel> ModelLoader::load_pytorch(const Placement& asked,
@@ -111,7 +117,7 @@ std::shared_ptr<HostedModel> ModelLoader::load_openvino(const Placement& asked,
   hosted->path = opened.file;
   hosted->fingerprint = opened.fingerprint;
   make_room();
-  hosted->model = compile(*opened.artifact, hosted->assets, asked);
+  hosted->model = scheduled(compile(*opened.artifact, hosted->assets, asked), asked);
   warm_up(*hosted->model, *hosted);
   const auto& breaker = config.circuit_breaker;
   if (config.enable_fallback && breaker.failures > 0)

@@ -3,6 +3,7 @@
 // Source: Touvron et al. 2023; Jiang et al. 2023; transformers modeling_llama, _mistral, _qwen2.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "graph/builder.h"
@@ -20,6 +21,18 @@ using graph::GraphBuilder;
 using graph::kNone;
 using graph::ValueId;
 using graph::WeightId;
+
+// Mistral's window holds for all layers; Qwen2's is off by default and starts at a layer.
+std::vector<int64_t> windows(const ConfigReader& config, const graph::ModelInfo& info) {
+  const bool qwen2 = info.architecture == "qwen2" && config.flag("use_sliding_window", false);
+  if (info.architecture != "mistral" && !qwen2) return {};
+  const int64_t first = qwen2 ? config.size("max_window_layers", 28) : 0;
+  const int64_t window = config.size("sliding_window", qwen2 ? 4096 : 0);
+  if (window == 0 || first >= info.layers) return {};
+  std::vector<int64_t> windows(static_cast<size_t>(info.layers), 0);
+  std::fill(windows.begin() + first, windows.end(), window);
+  return windows;
+}
 
 graph::ModelInfo info(const nlohmann::json& json) {
   const ConfigReader config(json);
@@ -42,6 +55,7 @@ graph::ModelInfo info(const nlohmann::json& json) {
         "config.json: num_attention_heads {} must be a multiple of num_key_value_heads {}, and the "
         "head size {} even",
         info.heads, info.kv_heads, info.head_size));
+  info.windows = windows(config, info);
   return info;
 }
 
@@ -101,25 +115,16 @@ class Llama {
     const auto qkv = builder_.split(prefix + ".split", packed, {q_size, kv_size, kv_size});
     const ValueId q = builder_.rope(prefix + ".q_rope", qkv[0], positions_, rope_);
     const ValueId k = builder_.rope(prefix + ".k_rope", qkv[1], positions_, rope_);
-    const ValueId attended =
-        builder_.attention(prefix, q, k, qkv[2],
-                           {.layer = static_cast<int32_t>(layer),
-                            .heads = info_.heads,
-                            .kv_heads = info_.kv_heads,
-                            .head_size = info_.head_size,
-                            .scale = static_cast<float>(1.0 / std::sqrt(info_.head_size)),
-                            .window = window(layer)});
+    const ValueId attended = builder_.attention(
+        prefix, q, k, qkv[2],
+        {.layer = static_cast<int32_t>(layer),
+         .heads = info_.heads,
+         .kv_heads = info_.kv_heads,
+         .head_size = info_.head_size,
+         .scale = static_cast<float>(1.0 / std::sqrt(info_.head_size)),
+         .window = info_.windows.empty() ? 0 : info_.windows[static_cast<size_t>(layer)]});
     return packed_linear(prefix + ".o_proj", attended, {{prefix + ".o_proj", info_.hidden_size}},
                          output_bias_);
-  }
-
-  // Mistral's window holds for all layers; Qwen2's is off by default and starts at a layer.
-  int64_t window(int64_t layer) const {
-    if (info_.architecture == "mistral") return config_.size("sliding_window", 0);
-    if (info_.architecture == "qwen2" && config_.flag("use_sliding_window", false) &&
-        layer >= config_.size("max_window_layers", 28))
-      return config_.size("sliding_window", 4096);
-    return 0;
   }
 
   ValueId mlp(const std::string& prefix, ValueId x) {

@@ -13,7 +13,7 @@ namespace mm_orch::cli {
 namespace {
 
 constexpr int kFirstCode = static_cast<int>(ErrorCode::kConfiguration);
-constexpr int kLastCode = static_cast<int>(ErrorCode::kFidelity);
+constexpr int kLastCode = static_cast<int>(ErrorCode::kOverloaded);
 
 TEST(ExitCodes, EveryErrorClassHasItsOwn) {
   std::set<int> exit_codes = {kExitSuccess, kExitFailure, kExitUsage};

@@ -38,13 +38,14 @@ def test_every_code_becomes_its_class_with_context(error):
 
 
 def test_codes_are_complete_and_hierarchy_is_the_library_s():
-    assert sorted(e.code for e in ERRORS) == list(range(15))
+    assert sorted(e.code for e in ERRORS) == list(range(16))
     parents = {e.__name__: e.__bases__[0].__name__ for e in ERRORS}
     assert parents["FileValidationError"] == parents["UnsupportedModelError"] == "ModelLoadError"
     assert parents["FidelityError"] == "ModelLoadError"
     assert parents["NumericFaultError"] == "InferenceError"
     assert parents["ModelLoadError"] == parents["DeviceError"] == "BackendError"
     assert parents["BackendError"] == parents["InvalidInputError"] == "MuAIError"
+    assert parents["OverloadedError"] == "MuAIError"
 
 
 def test_text_in_text_out(manager, tiny_model):

@@ -15,6 +15,7 @@ from mm_orch.exceptions import (
     MuAIError,
     NumericFaultError,
     OutOfMemoryError,
+    OverloadedError,
     UnsupportedModelError,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "MuAIError",
     "NumericFaultError",
     "OutOfMemoryError",
+    "OverloadedError",
     "UnsupportedModelError",
 ]

@@ -1,0 +1,88 @@
+// Continuous batching: the steps of all sessions of one paged model, joined. Sequences join
+// and leave at every step; long prompts are fed in pieces beside the others' tokens. A
+// session waits until its own are computed; sampling and streaming stay in the caller's
+// thread.
+// Source: Yu et al. 2022, "Orca: A Distributed Serving System for Transformer-Based
+// Generative Models".
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "backend/paged_sequence.h"
+#include "config/config.h"
+
+namespace mm_orch::generation {
+
+/// Since the model was loaded; the last four are of now.
+struct SchedulerStats {
+  int64_t steps = 0;
+  int64_t step_sequences = 0;  // sum over the steps
+  int64_t computed_tokens = 0;
+  int64_t shared_tokens = 0;  // not computed: an earlier text had the same beginning
+  int64_t preemptions = 0;    // sequences whose cache was taken for older ones
+  double waiting_s = 0;       // for room, sum over the sessions
+  int64_t waiting = 0;        // sessions without room
+  int64_t active = 0;         // sessions with room
+  int64_t blocks = 0;
+  int64_t blocks_taken = 0;
+};
+
+class MM_ORCH_EXPORT Scheduler {
+ public:
+  Scheduler(backend::PagedRunner& runner, const config::SchedulerConfig& options);
+  /// No session may be left.
+  ~Scheduler();
+
+  /// Takes part in the steps until it is destroyed. Its step also throws OverloadedError, if too
+  /// many wait for room or the time-out has passed, and CancelledError.
+  /// @param cancelled  asked every 50 ms while a step waits; null: never.
+  std::unique_ptr<backend::SequenceStepper> join(std::function<bool()> cancelled = nullptr);
+  SchedulerStats stats() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Participant;
+  struct Part;
+  class Stepper;
+
+  void compute(Participant& participant);
+  void leave(Participant& participant);
+  void wait_for_turn(std::unique_lock<std::mutex>& lock, Participant& participant);
+
+  void work();
+  bool gather(std::unique_lock<std::mutex>& lock);
+  void admit();
+  int64_t blocks_wanted(const Participant& participant) const;
+  std::vector<Part> missing_parts();
+  std::vector<Part> choose();
+  void adopt(backend::PagedSequence& sequence);
+  bool reserve(const Part& part, std::vector<Part>& chosen);
+  bool take_room_after(const Part& part, std::vector<Part>& chosen);
+  void run(std::unique_lock<std::mutex>& lock, const std::vector<Part>& parts);
+  void take(const std::vector<Part>& parts);
+  void complete(const Part& part);
+  void finish(Participant& participant, std::exception_ptr error);
+
+  backend::PagedRunner& runner_;
+  const config::SchedulerConfig options_;
+  mutable std::mutex mutex_;
+  std::condition_variable work_;
+  std::list<Participant*> waiting_;  // for room, in order
+  std::list<Participant*> active_;   // have room, the oldest first
+  SchedulerStats stats_;
+  Clock::duration last_step_{};
+  bool stop_ = false;
+  std::vector<float> logits_;
+  std::thread worker_;
+};
+
+}  // namespace mm_orch::generation

@@ -1,0 +1,358 @@
+// Many callers over one cache get what each would get alone, whatever joins, leaves, waits,
+// fails or is cancelled beside it.
+#include "generation/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <thread>
+
+#include "generation/scheduled_model.h"
+#include "support/token_cache.h"
+
+namespace mm_orch::generation {
+namespace {
+
+using testing::hashed_logits;
+using testing::TokenCache;
+
+constexpr int64_t kVocabulary = 50;
+
+class CacheModel : public backend::LoadedModel {
+ public:
+  explicit CacheModel(TokenCache& cache) : cache_(cache) {}
+  std::unique_ptr<backend::Session> new_session(const backend::SessionOptions&) override {
+    throw InferenceError("not scheduled");
+  }
+  backend::PagedRunner* paged() override { return &cache_; }
+  std::string device() const override { return "cpu"; }
+  std::string precision() const override { return "FP32"; }
+  uint64_t memory_bytes() const override { return 0; }
+
+ private:
+  TokenCache& cache_;
+};
+
+class ModelSessions : public SessionProvider {
+ public:
+  explicit ModelSessions(std::shared_ptr<backend::LoadedModel> model) : model_(std::move(model)) {}
+  std::unique_ptr<backend::Session> open(const backend::SessionOptions& options) override {
+    return model_->new_session(options);
+  }
+  std::unique_ptr<backend::Session> recover(const MuAIError& error,
+                                            const backend::SessionOptions& options) override {
+    ++recoveries;
+    if (!standby) throw_error(error.code(), error.what(), error.context());
+    return standby->open(options);
+  }
+  std::string backend_name() const override { return recoveries ? "second" : "first"; }
+
+  int recoveries = 0;
+  SessionProvider* standby = nullptr;
+
+ private:
+  std::shared_ptr<backend::LoadedModel> model_;
+};
+
+struct House {
+  explicit House(int64_t blocks, config::SchedulerConfig config = {})
+      : cache(blocks, kVocabulary),
+        model(ScheduledModel::schedule(std::make_shared<CacheModel>(cache), config)) {}
+
+  std::vector<GenerationResult> generate(const std::vector<std::vector<int64_t>>& prompts,
+                                         const ResolvedConfig& config) {
+    ModelSessions sessions(model);
+    return generation::generate(sessions, nullptr, prompts, config);
+  }
+  SchedulerStats stats() const { return dynamic_cast<ScheduledModel&>(*model).stats(); }
+
+  TokenCache cache;
+  std::shared_ptr<backend::LoadedModel> model;
+};
+
+ResolvedConfig config_of(int64_t new_tokens, uint64_t seed = 1, bool do_sample = true) {
+  ResolvedConfig config;
+  config.max_new_tokens = new_tokens;
+  config.do_sample = do_sample;
+  config.seed = seed;
+  return config;
+}
+
+std::vector<int64_t> prompt_of(uint64_t seed, size_t length) {
+  std::mt19937_64 random(seed);
+  std::vector<int64_t> prompt(length);
+  for (auto& token : prompt) token = static_cast<int64_t>(random() % kVocabulary);
+  return prompt;
+}
+
+// What a caller alone gets, from a session without a cache.
+std::vector<int64_t> expected(const std::vector<int64_t>& prompt, const ResolvedConfig& config) {
+  testing::ScriptedProvider alone(
+      [](std::span<const int64_t> history) { return hashed_logits(history, kVocabulary); });
+  auto own = config;
+  own.cancel = nullptr;
+  return generation::generate(alone, nullptr, std::vector<std::vector<int64_t>>{prompt}, own)[0]
+      .new_tokens;
+}
+
+TEST(Scheduler, OneCallerGetsWhatASessionAloneGives) {
+  House house(64);
+  const auto prompt = prompt_of(3, 21);
+  EXPECT_EQ(house.generate({prompt}, config_of(30))[0].new_tokens, expected(prompt, config_of(30)));
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+}
+
+TEST(Scheduler, AListOfUnequalPromptsNeedsNoPadding) {
+  House house(64);
+  const std::vector<std::vector<int64_t>> prompts = {prompt_of(1, 2), prompt_of(2, 17),
+                                                     prompt_of(3, 9)};
+  auto config = config_of(12, 5, false);
+  const auto results = house.generate(prompts, config);
+  int64_t tokens = 0;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    EXPECT_EQ(results[i].new_tokens, expected(prompts[i], config)) << i;
+    tokens += static_cast<int64_t>(prompts[i].size()) + 11;
+  }
+  EXPECT_EQ(house.cache.tokens, tokens);
+}
+
+TEST(Scheduler, ManyThreadsShareStepsAndGetTheirOwnTexts) {
+  config::SchedulerConfig config;
+  config.step_tokens = 8;
+  House house(256, config);
+  constexpr size_t kCallers = 16;
+  std::vector<std::vector<int64_t>> results(kCallers);
+  {
+    std::vector<std::jthread> callers;
+    for (size_t i = 0; i < kCallers; ++i)
+      callers.emplace_back([&, i] {
+        results[i] = house.generate({prompt_of(i, 5 + 3 * i)}, config_of(20, i))[0].new_tokens;
+      });
+  }
+  for (size_t i = 0; i < kCallers; ++i)
+    EXPECT_EQ(results[i], expected(prompt_of(i, 5 + 3 * i), config_of(20, i))) << i;
+  EXPECT_GT(house.cache.most_sequences, 4);
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+  EXPECT_EQ(house.stats().active, 0);
+}
+
+TEST(Scheduler, ALongPromptIsFedInPiecesBesideTheOthers) {
+  config::SchedulerConfig config;
+  config.step_tokens = 8;
+  House house(256, config);
+  std::atomic<bool> decoding = false;
+  std::vector<int64_t> short_text, long_text;
+  auto streaming = config_of(60, 2);
+  house.cache.before_step = [&](auto) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // as a model takes its time
+    if (house.cache.steps > 3) decoding = true;
+  };
+  {
+    std::jthread first(
+        [&] { short_text = house.generate({prompt_of(2, 3)}, streaming)[0].new_tokens; });
+    while (!decoding) std::this_thread::yield();
+    long_text = house.generate({prompt_of(9, 200)}, config_of(3, 3))[0].new_tokens;
+  }
+  EXPECT_EQ(short_text, expected(prompt_of(2, 3), streaming));
+  EXPECT_EQ(long_text, expected(prompt_of(9, 200), config_of(3, 3)));
+  EXPECT_LE(house.cache.most_tokens, 8 + 1);
+}
+
+TEST(Scheduler, ASharedBeginningIsComputedOnce) {
+  House house(256);
+  const auto beginning = prompt_of(1, 40);
+  const auto ask = [&](int64_t last) {
+    auto prompt = beginning;
+    prompt.push_back(last);
+    EXPECT_EQ(house.generate({prompt}, config_of(5))[0].new_tokens, expected(prompt, config_of(5)));
+  };
+  ask(1);
+  const int64_t alone = house.cache.tokens;
+  ask(2);
+  EXPECT_EQ(house.cache.tokens - alone, alone - 40);
+  EXPECT_EQ(house.stats().shared_tokens, 40);
+}
+
+TEST(Scheduler, WhatWasSharedIsForgottenWhenOthersNeedTheRoom) {
+  House house(16);
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    const auto prompt = prompt_of(seed, 30);
+    EXPECT_EQ(house.generate({prompt}, config_of(8))[0].new_tokens, expected(prompt, config_of(8)));
+  }
+  const auto again = prompt_of(0, 30);
+  EXPECT_EQ(house.generate({again}, config_of(8))[0].new_tokens, expected(again, config_of(8)));
+}
+
+TEST(Scheduler, WhenTheCacheIsFullTheYoungestGiveWayAndNobodyLosesAnything) {
+  House house(24);  // 96 tokens; each caller needs up to 60
+  constexpr size_t kCallers = 8;
+  std::vector<std::vector<int64_t>> results(kCallers);
+  {
+    std::vector<std::jthread> callers;
+    for (size_t i = 0; i < kCallers; ++i)
+      callers.emplace_back([&, i] {
+        results[i] = house.generate({prompt_of(i, 10)}, config_of(50, i))[0].new_tokens;
+      });
+  }
+  for (size_t i = 0; i < kCallers; ++i)
+    EXPECT_EQ(results[i], expected(prompt_of(i, 10), config_of(50, i))) << i;
+  EXPECT_GT(house.stats().preemptions, 0);
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+}
+
+TEST(Scheduler, AListLargerThanTheCacheIsComputed) {
+  House house(8);  // 32 tokens
+  std::vector<std::vector<int64_t>> prompts;
+  for (uint64_t i = 0; i < 5; ++i) prompts.push_back(prompt_of(i, 12));
+  const auto config = config_of(10, 7, false);
+  const auto results = house.generate(prompts, config);
+  for (size_t i = 0; i < prompts.size(); ++i)
+    EXPECT_EQ(results[i].new_tokens, expected(prompts[i], config)) << i;
+}
+
+TEST(Scheduler, ATextLargerThanTheCacheIsATypedErrorAndTheOthersGoOn) {
+  House house(8);
+  std::vector<int64_t> other;
+  {
+    std::jthread caller(
+        [&] { other = house.generate({prompt_of(1, 4)}, config_of(20))[0].new_tokens; });
+    EXPECT_THROW(house.generate({prompt_of(2, 40)}, config_of(5)), OutOfMemoryError);
+  }
+  EXPECT_EQ(other, expected(prompt_of(1, 4), config_of(20)));
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+}
+
+TEST(Scheduler, AFailedStepMovesItsSequencesEachFromItsLastToken) {
+  House house(256);
+  testing::ScriptedProvider standby(
+      [](std::span<const int64_t> history) { return hashed_logits(history, kVocabulary); });
+  house.cache.before_step = [&](auto) {
+    if (house.cache.steps == 9) {
+      ++house.cache.steps;
+      throw InferenceError("broken");
+    }
+  };
+  const auto prompts = std::vector{prompt_of(1, 5), prompt_of(2, 11)};
+  ModelSessions sessions(house.model);
+  sessions.standby = &standby;
+  const auto results = generation::generate(sessions, nullptr, prompts, config_of(20, 1, false));
+  for (size_t i = 0; i < prompts.size(); ++i)
+    EXPECT_EQ(results[i].new_tokens, expected(prompts[i], config_of(20, 1, false)));
+  EXPECT_EQ(sessions.recoveries, 1);
+  EXPECT_EQ(house.generate({prompts[0]}, config_of(4))[0].new_tokens,
+            expected(prompts[0], config_of(4)));
+}
+
+TEST(Scheduler, CancellingInEveryStateFreesTheRoom) {
+  House house(12);
+  auto cancel = std::make_shared<CancelToken>();
+  auto waits = config_of(40);
+  waits.cancel = cancel;
+  std::vector<int64_t> first;
+  GenerationResult cancelled;
+  std::atomic<bool> slow = true;
+  house.cache.before_step = [&](auto) {
+    if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  };
+  {
+    std::jthread one(
+        [&] { first = house.generate({prompt_of(1, 40)}, config_of(8))[0].new_tokens; });
+    while (house.cache.steps == 0) std::this_thread::yield();
+    std::jthread two([&] { cancelled = house.generate({prompt_of(2, 30)}, waits)[0]; });
+    while (house.stats().waiting == 0 && house.stats().active < 2) std::this_thread::yield();
+    cancel->cancel();
+  }
+  slow = false;
+  EXPECT_EQ(first, expected(prompt_of(1, 40), config_of(8)));
+  EXPECT_EQ(cancelled.finish_reason, FinishReason::kCancelled);
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+  EXPECT_EQ(house.stats().waiting + house.stats().active, 0);
+}
+
+TEST(Scheduler, TooManyThatWaitAreRefused) {
+  config::SchedulerConfig config;
+  config.max_waiting = 1;
+  House house(4, config);
+  std::atomic<bool> hold = true;
+  house.cache.before_step = [&](auto) {
+    while (hold) std::this_thread::yield();
+  };
+  std::jthread one([&] { house.generate({prompt_of(1, 12)}, config_of(2)); });
+  while (house.stats().active == 0) std::this_thread::yield();
+  std::jthread two([&] { house.generate({prompt_of(2, 12)}, config_of(2)); });
+  while (house.stats().waiting == 0) std::this_thread::yield();
+  EXPECT_THROW(house.generate({prompt_of(3, 12)}, config_of(2)), OverloadedError);
+  hold = false;
+}
+
+TEST(Scheduler, AThreadThatDiesInItsCallbackLeavesTheOthersAlone) {
+  House house(64);
+  std::vector<int64_t> other;
+  {
+    std::jthread caller(
+        [&] { other = house.generate({prompt_of(1, 4)}, config_of(40))[0].new_tokens; });
+    auto dies = config_of(40);
+    struct Bomb : CancelToken {
+      bool cancelled() const override {
+        return ++asked > 5 ? throw std::runtime_error("dies") : false;
+      }
+      mutable int asked = 0;
+    };
+    dies.cancel = std::make_shared<Bomb>();
+    EXPECT_THROW(house.generate({prompt_of(2, 9)}, dies), std::runtime_error);
+  }
+  EXPECT_EQ(other, expected(prompt_of(1, 4), config_of(40)));
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+}
+
+TEST(Scheduler, BeamsShareTheirPrompt) {
+  House house(256);
+  auto config = config_of(12, 1, false);
+  config.num_beams = 4;
+  const auto prompt = prompt_of(4, 30);
+  testing::ScriptedProvider alone(
+      [](std::span<const int64_t> history) { return hashed_logits(history, kVocabulary); });
+  const auto wanted =
+      generation::generate(alone, nullptr, std::vector<std::vector<int64_t>>{prompt}, config)[0]
+          .new_tokens;
+  EXPECT_EQ(house.generate({prompt}, config)[0].new_tokens, wanted);
+  EXPECT_LE(house.cache.tokens, 30 + 4 * 12);
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+}
+
+// Random arrivals, lengths, shared beginnings, failures and cancellations.
+TEST(Scheduler, RandomTrafficGivesEveryCallerItsOwnText) {
+  config::SchedulerConfig config;
+  config.step_tokens = 16;
+  config.max_sequences = 6;
+  House house(40, config);
+  std::atomic<int> wrong = 0, done = 0;
+  {
+    std::vector<std::jthread> callers;
+    for (uint64_t i = 0; i < 10; ++i)
+      callers.emplace_back([&, i] {
+        std::mt19937_64 random(i);
+        for (int round = 0; round < 30; ++round) {
+          auto prompt = prompt_of(random() % 3, 4 + random() % 40);  // beginnings are shared
+          const auto tail = prompt_of(random(), 1 + random() % 20);
+          prompt.insert(prompt.end(), tail.begin(), tail.end());
+          auto own = config_of(1 + static_cast<int64_t>(random() % 25), random());
+          const bool stops = random() % 5 == 0;
+          if (stops) {
+            own.cancel = std::make_shared<CancelToken>();
+            if (random() % 2) std::const_pointer_cast<CancelToken>(own.cancel)->cancel();
+          }
+          const auto result = house.generate({prompt}, own)[0];
+          if (result.finish_reason == FinishReason::kCancelled) continue;
+          ++done;
+          if (result.new_tokens != expected(prompt, own)) ++wrong;
+        }
+      });
+  }
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GT(done, 200);
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+}
+
+}  // namespace
+}  // namespace mm_orch::generation
