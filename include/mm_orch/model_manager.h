@@ -18,6 +18,7 @@
 #include "mm_orch/export.h"
 #include "mm_orch/fidelity.h"
 #include "mm_orch/generation_config.h"
+#include "mm_orch/scheduling.h"
 
 namespace mm_orch {
 
@@ -301,6 +302,10 @@ class MM_ORCH_EXPORT ModelManager {
   /// returns how many.
   int64_t cleanup_stale();
   CacheInformation get_cache_info() const;
+  /// How the requests to a loaded model shared its steps. Not set: its sessions share none (it is
+  /// an encoder, or the backend keeps the state of each session apart).
+  /// @throws InvalidInputError  the model is not loaded.
+  std::optional<SchedulingStats> get_scheduling_stats(const std::string& name) const;
   ModelInformation get_model_info(const std::string& name) const;
 
   /// Keyed by the backends that have run.

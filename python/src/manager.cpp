@@ -88,6 +88,21 @@ nb::dict info_dict(const ModelInformation& info) {
   return result;
 }
 
+nb::dict scheduling_dict(const SchedulingStats& stats) {
+  nb::dict result;
+  result["steps"] = stats.steps;
+  result["step_sequences"] = stats.step_sequences;
+  result["computed_tokens"] = stats.computed_tokens;
+  result["shared_tokens"] = stats.shared_tokens;
+  result["preemptions"] = stats.preemptions;
+  result["waiting_s"] = stats.waiting_s;
+  result["waiting"] = stats.waiting;
+  result["active"] = stats.active;
+  result["blocks"] = stats.blocks;
+  result["blocks_taken"] = stats.blocks_taken;
+  return result;
+}
+
 nb::dict cache_dict(const CacheInformation& info) {
   nb::list models;
   for (const CachedModel& cached : info.models) {
@@ -381,6 +396,13 @@ void bind_manager(nb::module_& module) {
            [](Manager& self) {
              return cache_dict(Call().run([&] { return self->get_cache_info(); }));
            })
+      .def(
+          "get_scheduling_stats",
+          [](Manager& self, const std::string& name) -> nb::object {
+            const auto stats = Call().run([&] { return self->get_scheduling_stats(name); });
+            return stats ? nb::object(scheduling_dict(*stats)) : nb::none();
+          },
+          nb::arg("name"))
       .def("get_all_performance_stats",
            [](Manager& self) {
              nb::dict result;

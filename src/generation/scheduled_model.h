@@ -20,7 +20,7 @@ class MM_ORCH_EXPORT ScheduledModel : public backend::LoadedModel {
   std::string precision() const override { return model_->precision(); }
   uint64_t memory_bytes() const override { return model_->memory_bytes(); }
 
-  SchedulerStats stats() const { return scheduler_.stats(); }
+  SchedulingStats stats() const { return scheduler_.stats(); }
 
  private:
   ScheduledModel(std::shared_ptr<backend::LoadedModel> model,

@@ -25,7 +25,8 @@ struct Scheduler::Participant {
 
   const std::function<bool()> cancelled;
   std::condition_variable changed;
-  bool active = false;    // has room
+  bool active = false;  // has room
+  Clock::time_point waits_since;
   bool expected = false;  // took part in the last step and will soon be back
   bool in_step = false;   // the worker computes with its sequences
   // Of the call that waits; `left` is 0 if none does.
@@ -80,9 +81,9 @@ std::unique_ptr<backend::SequenceStepper> Scheduler::join(std::function<bool()> 
   return std::make_unique<Stepper>(*this, std::move(cancelled));
 }
 
-SchedulerStats Scheduler::stats() const {
+SchedulingStats Scheduler::stats() const {
   const std::lock_guard lock(mutex_);
-  SchedulerStats stats = stats_;
+  SchedulingStats stats = stats_;
   stats.waiting = static_cast<int64_t>(waiting_.size());
   stats.active = static_cast<int64_t>(active_.size());
   stats.blocks = runner_.pool().size();
@@ -110,6 +111,7 @@ void Scheduler::compute(Participant& participant) {
           fmt::format("{} requests wait already for room in the KV cache, the most allowed "
                       "(scheduler.max_waiting); try again later",
                       waiting_.size()));
+    participant.waits_since = Clock::now();
     waiting_.push_back(&participant);
   }
   participant.left = participant.sequences.size();
@@ -222,6 +224,8 @@ void Scheduler::admit() {
     available -= wanted;
     waiting_.pop_front();
     participant->active = true;
+    stats_.waiting_s +=
+        std::chrono::duration<double>(Clock::now() - participant->waits_since).count();
     active_.push_back(participant);
   }
 }

@@ -19,22 +19,9 @@
 
 #include "backend/paged_sequence.h"
 #include "config/config.h"
+#include "mm_orch/scheduling.h"
 
 namespace mm_orch::generation {
-
-/// Since the model was loaded; the last four are of now.
-struct SchedulerStats {
-  int64_t steps = 0;
-  int64_t step_sequences = 0;  // sum over the steps
-  int64_t computed_tokens = 0;
-  int64_t shared_tokens = 0;  // not computed: an earlier text had the same beginning
-  int64_t preemptions = 0;    // sequences whose cache was taken for older ones
-  double waiting_s = 0;       // for room, sum over the sessions
-  int64_t waiting = 0;        // sessions without room
-  int64_t active = 0;         // sessions with room
-  int64_t blocks = 0;
-  int64_t blocks_taken = 0;
-};
 
 class MM_ORCH_EXPORT Scheduler {
  public:
@@ -46,7 +33,7 @@ class MM_ORCH_EXPORT Scheduler {
   /// many wait for room or the time-out has passed, and CancelledError.
   /// @param cancelled  asked every 50 ms while a step waits; null: never.
   std::unique_ptr<backend::SequenceStepper> join(std::function<bool()> cancelled = nullptr);
-  SchedulerStats stats() const;
+  SchedulingStats stats() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -78,7 +65,7 @@ class MM_ORCH_EXPORT Scheduler {
   std::condition_variable work_;
   std::list<Participant*> waiting_;  // for room, in order
   std::list<Participant*> active_;   // have room, the oldest first
-  SchedulerStats stats_;
+  SchedulingStats stats_;
   Clock::duration last_step_{};
   bool stop_ = false;
   std::vector<float> logits_;

@@ -11,6 +11,7 @@
 #include "backend/plugin.h"
 #include "config/live_config.h"
 #include "exporter/exporter.h"
+#include "generation/scheduled_model.h"
 #include "manager/artifact_path.h"
 #include "manager/backend_comparison.h"
 #include "manager/embedding.h"
@@ -345,6 +346,14 @@ void ModelManager::pin_model(const std::string& name, bool pinned) {
 }
 
 int64_t ModelManager::cleanup_stale() { return implementation_->cache.remove_stale(); }
+
+std::optional<SchedulingStats> ModelManager::get_scheduling_stats(const std::string& name) const {
+  const auto model = implementation_->cache.find(name);
+  if (!model) implementation_->refuse_unloaded(name);
+  const auto* scheduled = dynamic_cast<const generation::ScheduledModel*>(model->model.get());
+  if (!scheduled) return std::nullopt;
+  return scheduled->stats();
+}
 
 CacheInformation ModelManager::get_cache_info() const { return implementation_->cache.info(); }
 

@@ -64,7 +64,7 @@ struct House {
     ModelSessions sessions(model);
     return generation::generate(sessions, nullptr, prompts, config);
   }
-  SchedulerStats stats() const { return dynamic_cast<ScheduledModel&>(*model).stats(); }
+  SchedulingStats stats() const { return dynamic_cast<ScheduledModel&>(*model).stats(); }
 
   TokenCache cache;
   std::shared_ptr<backend::LoadedModel> model;

@@ -385,6 +385,20 @@ class ModelManager:
         """
         return self._core.get_cache_info()
 
+    def get_scheduling_stats(self, model: str) -> dict[str, Any] | None:
+        """How the requests to a loaded model shared its steps and its KV cache.
+
+        Keys: steps, step_sequences (texts in a step, sum over the steps), computed_tokens,
+        shared_tokens (not computed: an earlier text had the same beginning), preemptions (texts
+        whose cache was taken for older ones and computed again), waiting_s (for room, sum over the
+        requests); and now: waiting and active (requests without and with room), blocks,
+        blocks_taken. None: its sessions share no steps (an encoder; T5 on OpenVINO).
+
+        Raises:
+            InvalidInputError: the model is not loaded.
+        """
+        return self._core.get_scheduling_stats(model)
+
     def get_model_info(self, name: StrPath) -> dict[str, Any]:
         """What is known of a loaded model.
 
