@@ -26,7 +26,9 @@ from harness.process import EngineError
 from harness.summary import spread, summarise_model
 from harness.visits import SCENARIOS, Visit
 
+MICRO = ROOT / "build/micro/bin/micro"  # as CONTRIBUTING.md says how to build it
 RECORD = ROOT / "build/benchmark/visits.jsonl"
+EXPORT_MODEL, EXPORT_ROUNDS = "smollm2", 2
 EXPORTS = ["ours/FP32", "ours/FP16", "ours/INT8", "ours/INT4",
            "optimum/fp32", "optimum/fp16", "optimum/int8", "optimum/int4"]  # fmt: skip
 
@@ -68,7 +70,7 @@ def visit_all(record: Record, model: Model, contenders: list[Contender], argumen
         for contender in contenders:
             key = {"kind": "visit", "model": model.name, "contender": contender.label}
             failed = any(key.items() <= e.items() and "error" in e for e in record.entries)
-            if failed or record.has(**key, round=number):
+            if failed or record.has(**key, round=number) or (contender.decode_only and number):
                 continue
             start = time.monotonic()
             figures = Visit(contender, model, folder, about, number).run(
@@ -82,9 +84,9 @@ def visit_all(record: Record, model: Model, contenders: list[Contender], argumen
 
 
 def export_all(record: Record, model: Model, arguments) -> None:
-    """The conversions alone, in turn, as often as there are rounds."""
+    """The conversions alone, in turn."""
     folder = artifacts.ensure_source(model.name, arguments.prefix)
-    for number in range(arguments.rounds):
+    for number in range(min(arguments.rounds, EXPORT_ROUNDS)):
         for artifact in EXPORTS:
             key = {"kind": "export", "model": model.name, "artifact": artifact}
             failed = any(key.items() <= e.items() and "error" in e for e in record.entries)
@@ -126,8 +128,22 @@ def build_report(record: Record, models: list[Model], arguments) -> dict:
         failed = {e["artifact"]: e["error"] for e in exports if "error" in e}
         summary["absent"] |= {f"export to {name}": why for name, why in failed.items()}
         result["models"][model.name] = summary | {"exports": export_rows(exports)}
+    result["orchestration"] = orchestration(result, arguments.prefix)
     result["targets"] = targets.evaluate(result)
     return result
+
+
+def orchestration(result: dict, prefix: list[str]) -> dict:
+    """What manager, loop, statistics and stream cost a token, against our fastest step; empty if
+    the small benchmarks are not built."""
+    rows = result["models"].get("smollm2", {}).get("rows", [])
+    rates = [row["decode"]["median"] for row in rows if targets.is_ours(row)]
+    if not MICRO.exists() or not rates:
+        return {}
+    command = [*prefix, MICRO, "--benchmark_filter=Orchestration", "--benchmark_format=json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds = json.loads(done.stdout)["benchmarks"][0]["per_token"]
+    return {"seconds_per_token": seconds, "share_of_step": seconds * max(rates)}
 
 
 def write(result: dict, output: Path) -> None:
@@ -191,7 +207,7 @@ def main() -> None:
             and not (arguments.quick and contender.decode_only)
         ]  # fmt: skip
         visit_all(record, model, contenders, arguments)
-        if "export" in arguments.scenarios:
+        if "export" in arguments.scenarios and model.name == EXPORT_MODEL:
             export_all(record, model, arguments)
         result = build_report(record, models[: models.index(model) + 1], arguments)
         if arguments.output:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 from harness.places import BENCHMARKS
@@ -20,7 +21,7 @@ class Worker:
         environment: dict[str, str] | None = None,
     ):  # fmt: skip
         command = [*prefix, str(python), "-m", "engines.worker", engine, str(model)]
-        self.log = open(BENCHMARKS.parent / "build/benchmark/worker.log", "w+")  # noqa: SIM115
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(
             [*command, json.dumps(options)],
             cwd=BENCHMARKS, text=True,
