@@ -45,7 +45,8 @@ class Record:
         if not resume:
             RECORD.unlink(missing_ok=True)
         lines = RECORD.read_text().splitlines() if RECORD.exists() else []
-        self.entries = [json.loads(line) for line in lines]
+        # What failed is tried again.
+        self.entries = [entry for line in lines if "error" not in (entry := json.loads(line))]
 
     def has(self, **key) -> bool:
         return any(key.items() <= entry.items() for entry in self.entries)
@@ -204,7 +205,7 @@ def main() -> None:
             for contender in CONTENDERS
             if contender.engine in arguments.engines and contender.bits in arguments.bits
             and model.family in contender.families
-            and not (arguments.quick and contender.decode_only)
+            and (not contender.decode_only or (model.compiled and not arguments.quick))
         ]  # fmt: skip
         visit_all(record, model, contenders, arguments)
         if "export" in arguments.scenarios and model.name == EXPORT_MODEL:

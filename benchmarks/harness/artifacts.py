@@ -11,11 +11,12 @@ from harness.places import BENCHMARKS, MODELS, OUR_PYTHON, PEERS_PYTHON
 from harness.process import OFFLINE, EngineError
 from harness.prompts import find_smollm2, random_tokens, real_tokens
 
+OUR_MAKERS = ("ours", "tuned")
 NEEDS = {"gguf": "gguf/F32"}  # what another precision of this maker is made from
 
 
 def python_of(maker: str) -> Path:
-    return OUR_PYTHON if maker in ("ours", "mm_orch") else PEERS_PYTHON
+    return OUR_PYTHON if maker in (*OUR_MAKERS, "mm_orch") else PEERS_PYTHON
 
 
 def run(python: Path, arguments: list[str], prefix: list[str]) -> str:
@@ -25,7 +26,10 @@ def run(python: Path, arguments: list[str], prefix: list[str]) -> str:
         env=os.environ | OFFLINE, check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        lines = [
+            line for line in done.stderr.splitlines() if line.strip() and "See docs/" not in line
+        ]
+        last = (lines or ["no message"])[-1]
         raise EngineError(f"{arguments[0]} {arguments[1]}: {last[:300]}")
     return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
 
@@ -52,10 +56,18 @@ def make(artifact: str, folder: Path, prefix: list[str]) -> dict:
     return json.loads(line)
 
 
+def installed_at() -> float:
+    libraries = OUR_PYTHON.parents[1].glob("lib/python*/site-packages/mm_orch/lib/libmm_orch.so")
+    return max((library.stat().st_ctime for library in libraries), default=0)
+
+
 def ensure(artifact: str, folder: Path, prefix: list[str]) -> Path:
-    path = folder / artifact
+    """Makes it if it is missing; ours also if mm_orch was installed since."""
+    path, maker = folder / artifact, artifact.split("/")[0]
+    if maker in OUR_MAKERS and path.exists() and path.stat().st_ctime < installed_at():
+        shutil.rmtree(path)
     if not path.exists():
-        needed = NEEDS.get(artifact.split("/")[0])
+        needed = NEEDS.get(maker)
         if needed and needed != artifact:
             ensure(needed, folder, prefix)
         make(artifact, folder, prefix)

@@ -46,10 +46,13 @@ def _pytorch(short: str, bits: str, precision: dict) -> Contender:
     return Contender(f"mm_orch PyTorch {short}", bits, "mm_orch", "source", options, ALL)
 
 
-def _openvino(precision: str, bits: str) -> Contender:
-    options = {"backend": "openvino", "settings": {}}
-    artifact = f"ours/{precision}"
-    return Contender(f"mm_orch OpenVINO {precision}", bits, "mm_orch", artifact, options, ALL)
+def _openvino(precision: str, bits: str) -> list[Contender]:
+    """As exported, and with the settings that tune_model finds for this machine."""
+    options, label = {"backend": "openvino", "settings": {}}, f"mm_orch OpenVINO {precision}"
+    return [
+        Contender(label, bits, "mm_orch", f"ours/{precision}", options, ALL),
+        Contender(f"{label} tuned", bits, "mm_orch", f"tuned/{precision}", options, ALL),
+    ]
 
 
 def _openvino_peers(short: str, bits: str, weights: str, ov_config: dict) -> list[Contender]:
@@ -82,21 +85,21 @@ def _ctranslate2(short: str, bits: str, weights: str, compute_type: str) -> Cont
 CONTENDERS = [
     *_transformers("float32", "FP32", "FP32"),
     _pytorch("FP32", "FP32", {}),
-    _openvino("FP32", "FP32"),
+    *_openvino("FP32", "FP32"),
     *_openvino_peers("FP32", "FP32", "fp32", {"INFERENCE_PRECISION_HINT": "f32"}),
     _llama_cpp("F32", "FP32"),
     _ctranslate2("FP32", "FP32", "float32", "float32"),
     *_transformers("bfloat16", "BF16", "16 bits"),
     _pytorch("BF16", "16 bits", {"inference_precision": "bf16"}),
-    _openvino("FP16", "16 bits"),
+    *_openvino("FP16", "16 bits"),
     *_openvino_peers("FP16", "16 bits", "fp16", {}),
     _llama_cpp("F16", "16 bits"),
     _ctranslate2("BF16", "16 bits", "bfloat16", "bfloat16"),
-    _openvino("INT8", "8 bits"),
+    *_openvino("INT8", "8 bits"),
     *_openvino_peers("INT8", "8 bits", "int8", {}),
     _llama_cpp("Q8_0", "8 bits"),
     _ctranslate2("INT8", "8 bits", "int8", "int8_float32"),
-    _openvino("INT4", "4 bits"),
+    *_openvino("INT4", "4 bits"),
     *_openvino_peers("INT4", "4 bits", "int4", {}),
     _llama_cpp("Q4_0", "4 bits"),
 ]

@@ -14,19 +14,21 @@ from engines.worker import memory_mb
 
 
 def optimum(source: Path, target: Path, precision: str) -> None:
-    from optimum.exporters.openvino import main_export
-    from optimum.intel import OVConfig, OVWeightQuantizationConfig
+    """As optimum-cli does it, in this process."""
+    import nncf  # noqa: F401
+    import optimum.exporters.openvino.__main__
+    import optimum.intel  # noqa: F401
+    from optimum.commands.optimum_cli import main
 
     kind = json.loads((source / "config.json").read_text())["model_type"]
     task = "text2text-generation" if kind == "t5" else "text-generation"
-    config = {
-        "fp32": OVConfig(dtype="fp32"),
-        "fp16": OVConfig(dtype="fp16"),
-        "int8": OVConfig(quantization_config=OVWeightQuantizationConfig(bits=8, sym=False)),
-        "int4": OVConfig(quantization_config=OVWeightQuantizationConfig(bits=4)),
-    }[precision]
+    sys.argv = ["optimum-cli", "export", "openvino", "--model", str(source)]
+    sys.argv += ["--task", f"{task}-with-past", "--weight-format", precision]
+    # Its default group of 128 does not divide SmolLM2's rows of 576.
+    sys.argv += ["--group-size", "64"] if precision == "int4" else []
+    sys.argv += ["--disable-convert-tokenizer", str(target)]
     yield  # imports are done
-    main_export(str(source), target, task=f"{task}-with-past", ov_config=config)
+    main()
 
 
 def ctranslate2(source: Path, target: Path, precision: str) -> None:
@@ -60,6 +62,16 @@ def ours(source: Path, target: Path, precision: str) -> None:
     yield
     manager = ModelManager(backend_config={"openvino": {"cache_dir": str(target)}})
     manager.export_model(str(source), precision, check=False)
+
+
+def tuned(source: Path, target: Path, precision: str) -> None:
+    from mm_orch.runtime.model_manager import ModelManager
+
+    yield
+    config = {"openvino": {"cache_dir": str(target)}}
+    manager = ModelManager(backend="openvino", backend_config=config)
+    manager.export_model(str(source), precision, check=False)
+    manager.tune_model(str(source))
 
 
 def main() -> None:

@@ -18,13 +18,14 @@ class Model:
     batch_new_tokens: int = 32
     repeats: int = 3  # decode runs in each visit
     longest_fp32_prefill: int = 2048  # beyond this only the compressed rows are asked
+    compiled: bool = False  # torch.compile takes minutes: asked of one model
     left_out: tuple[str, ...] = ()  # artifacts whose making or running takes too long
 
 
 MODELS = {
     model.name: model
     for model in [
-        Model("smollm2", "SmolLM2-135M-Instruct", LLAMA),
+        Model("smollm2", "SmolLM2-135M-Instruct", LLAMA, compiled=True),
         Model("gpt2", "GPT-2 124M, random weights", GPT2, prefill=(128, 512)),
         Model(
             "llama-1b", "Llama shape 1.1B, random weights", LLAMA, new_tokens=20,

@@ -7,7 +7,7 @@ from harness.places import BENCHMARKS, OUR_PYTHON, ROOT
 from harness.process import Worker
 
 LONG = 2600  # tokens that prompts are cut from
-TEXT_TOKENS = 96  # of each held text
+TEXT_TOKENS = 64  # of each held text
 
 
 def find_smollm2() -> Path:

@@ -14,7 +14,7 @@ from harness.process import EngineError, Worker
 SCENARIOS = ("start", "decode", "prefill", "batch", "quality")
 PROMPT = 16  # tokens
 PREFILL_RUNS = 2
-FULL_ROUNDS = 2  # later rounds measure start and decode alone
+FULL_ROUNDS = 1  # later rounds measure start and decode alone
 
 
 class Visit:

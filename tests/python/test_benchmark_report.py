@@ -1,7 +1,9 @@
 """The benchmark's arithmetic: rows, ratios, targets. And that the documents show its figures."""
 
+import json
 import re
 
+import document
 import pytest
 from harness import report, targets
 from harness.models import MODELS
@@ -125,3 +127,11 @@ def test_a_slowdown_counts_only_beyond_what_a_commit_differs_from_itself():
 
 def test_instructions_of_a_round_leave_the_start_out():
     assert instructions_of_a_round(5_000 + 20 * 7, 5_000 + 120 * 7, (20, 120)) == 7
+
+
+def test_the_documents_show_the_committed_figures():
+    for path, kind in document.DOCUMENTS.items():
+        text = path.read_text()
+        assert document.with_tables(text, kind, json.loads(document.RESULTS.read_text())) == text, (
+            f"{path.name} does not show {document.RESULTS.name}: run benchmarks/document.py"
+        )

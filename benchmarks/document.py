@@ -1,0 +1,133 @@
+"""Writes the committed figures into the documents, between their markers.
+
+python benchmarks/document.py
+"""
+
+import json
+
+from harness.contenders import BASELINE
+from harness.places import ROOT
+from harness.summary import ratio
+
+RESULTS = ROOT / "benchmarks/results/peers.json"
+DOCUMENTS = {ROOT / "docs/openvino_performance_guide.md": "guide", ROOT / "README.md": "readme"}
+BEGIN, END = "<!-- peers.json: begin -->", "<!-- peers.json: end -->"
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines] + [""]
+
+
+def number(spread: dict | None) -> str:
+    if not spread:
+        return ""
+    value = spread["median"]
+    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def speed_rows(model: dict) -> list[list[str]]:
+    baseline = next((r for r in model["rows"] if r["contender"] == BASELINE), None)
+    sizes = {name: [str(n) for n in model[name]] for name in ("prefill", "batch")}
+    rows = []
+    for row in model["rows"]:
+        best = max(r["decode"]["median"] for r in model["rows"] if r["bits"] == row["bits"])
+        decode = number(row["decode"])
+        times = f"{ratio(row['decode'], baseline['decode'])['median']:.2f}x" if baseline else ""
+        kl = f"{row['mean_kl']:.4f} / {row['top1']:.1%}" if "mean_kl" in row else ""
+        rows.append(
+            [
+                row["contender"],
+                f"**{decode}**" if row["decode"]["median"] == best else decode,
+                times,
+                f"{row['share_of_limit']:.0%}",
+                *(number(row["prefill"].get(size)) for size in sizes["prefill"]),
+                *(number(row["batch"].get(size)) for size in sizes["batch"]),
+                kl,
+            ]
+        )
+    return rows
+
+
+def start_rows(model: dict) -> list[list[str]]:
+    keys = ("load_s", "load_to_first_token_s", "cold_first_token_s")
+    rows = []
+    for row in model["rows"]:
+        if "load_s" in row:
+            seconds = [f"{row[key]['median']:.2f}" for key in keys]
+            warm = f"{1e3 * row['warm_first_token_s']['median']:.0f}"
+            rows.append([row["contender"], *seconds, warm, f"{row['peak_rss_mb']:.0f}"])
+    return rows
+
+
+def target_rows(targets: list[dict]) -> list[list[str]]:
+    verdicts = {True: "met", False: "missed", None: "not measured"}
+    return [
+        [
+            target["what"],
+            f"{target['least']:.3g}",
+            "" if target["found"] is None else f"{target['found']:.3g}",
+            verdicts[target["met"]] + (f" ({target['note']})" if target["note"] else ""),
+        ]
+        for target in targets
+    ]
+
+
+def where(report: dict) -> str:
+    machine = report["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return (
+        f"{machine['cores']} cores of an {machine['cpu']}, memory reads "
+        f"{report['read_bandwidth_gb_per_s']:.1f} GB/s, {machine['date']}, {report['rounds']} "
+        f"rounds; {versions}."
+    )
+
+
+def guide(report: dict) -> list[str]:
+    lines = [where(report), ""]
+    for model in report["models"].values():
+        heads = [f"prefill {size}" for size in model["prefill"]]
+        heads += [f"{size} at once" for size in model["batch"]]
+        head = ["tokens/s", "decode", "ratio", "of the limit", *heads, "mean KL / top-1"]
+        lines += [f"### {model['title']}", "", *table(head, speed_rows(model))]
+        lines += [f"Absent: {label}: {why}\n" for label, why in model["absent"].items()]
+    head = ["SmolLM2", "load s", "load to first token s", "cold process s", "warm ms", "peak MB"]
+    smollm2 = report["models"].get("smollm2")
+    if smollm2:
+        lines += ["### Start and memory", "", *table(head, start_rows(smollm2))]
+        exports = [
+            [row["artifact"], number(row["seconds"]), f"{row['peak_rss_mb']:.0f}",
+             f"{row['size_mb']:.0f}"]
+            for row in smollm2["exports"]
+        ]  # fmt: skip
+        if exports:
+            head = ["conversion alone", "seconds", "peak MB", "MB on disk"]
+            lines += ["### Conversion", "", *table(head, exports)]
+    head = ["target", "bound", "found", ""]
+    return [*lines, "### Targets", "", *table(head, target_rows(report["targets"]))]
+
+
+def readme(report: dict) -> list[str]:
+    """Decode and quality of SmolLM2 alone."""
+    model = report["models"]["smollm2"]
+    rows = [[row[0], row[1], row[2], row[-1]] for row in speed_rows(model)]
+    head = [model["title"], "tokens/s", "ratio", "mean KL / top-1"]
+    return [where(report), "", *table(head, rows)]
+
+
+def with_tables(text: str, kind: str, report: dict) -> str:
+    """The text with the tables between its markers written anew."""
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    lines = {"guide": guide, "readme": readme}[kind](report)
+    return before + BEGIN + "\n" + "\n".join(lines).rstrip() + "\n" + END + after
+
+
+def main() -> None:
+    report = json.loads(RESULTS.read_text())
+    for path, kind in DOCUMENTS.items():
+        path.write_text(with_tables(path.read_text(), kind, report))
+
+
+if __name__ == "__main__":
+    main()
