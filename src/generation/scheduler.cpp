@@ -16,7 +16,7 @@ using backend::PagedSequence;
 namespace {
 
 constexpr auto kCancelPoll = std::chrono::milliseconds(50);
-constexpr int64_t kFewTokens = LookupDraft::kMost + 1;  // a guess and what comes before it
+constexpr int64_t kFewTokens = LookupDraft::kMost + 1;  // a token and the guess after it
 
 }  // namespace
 
@@ -257,8 +257,9 @@ std::vector<Scheduler::Part> Scheduler::missing_parts() {
 // Those that decode first, then pieces of prompts.
 std::vector<Scheduler::Part> Scheduler::choose() {
   auto candidates = missing_parts();
-  const auto decodes = std::stable_partition(candidates.begin(), candidates.end(),
-                                             [](auto& part) { return part.count <= kFewTokens; });
+  const auto decodes = std::stable_partition(candidates.begin(), candidates.end(), [](auto& part) {
+    return part.count == part.logits && part.count <= kFewTokens;
+  });
   // Also while those that decode choose their tokens: a long step would keep them waiting.
   const bool others_decode =
       decodes != candidates.begin() ||
