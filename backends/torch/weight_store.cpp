@@ -136,7 +136,8 @@ int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * 
 
 }  // namespace
 
-WeightStore::WeightStore(const graph::Graph& graph, Precision precision) {
+WeightStore::WeightStore(const graph::Graph& graph, Precision precision)
+    : parts_(precision == Precision::kBF16 ? 1 : 3) {
   std::vector<std::vector<Range>> ranges;
   int64_t to_read = 0;
   const auto bytes_of = [&](const graph::Weight& weight, const Range& range) {
@@ -153,10 +154,7 @@ WeightStore::WeightStore(const graph::Graph& graph, Precision precision) {
   std::byte* next = block.get();
   for (size_t i = 0; i < graph.weights.size(); ++i) {
     const auto& weight = graph.weights[i];
-    Matrix matrix{graph::row_count(weight),
-                  graph::column_count(weight),
-                  precision == Precision::kBF16 ? 1 : 3,
-                  {}};
+    Matrix matrix{graph::row_count(weight), graph::column_count(weight), {}};
     for (const auto& range : ranges[i]) {
       const auto row_bytes = kernels::row_bytes(range.type, matrix.columns);
       const std::byte* data = next;

@@ -27,7 +27,6 @@ struct RowRange {
 struct Matrix {
   int64_t rows = 0;
   int64_t columns = 0;
-  int parts = 3;  // bfloat16 in which a product of many rows takes a float: 3 (exact) or 1
   std::vector<RowRange> ranges;  // one after the other
 };
 
@@ -41,11 +40,14 @@ class WeightStore {
   const float* vector_or_null(graph::WeightId id) const {
     return id == graph::kNone ? nullptr : vector(id);
   }
+  /// bfloat16 in which a product of many rows takes a float: 3 (exact) or 1.
+  int parts() const { return parts_; }
   uint64_t bytes() const { return bytes_; }
 
  private:
   std::vector<Matrix> matrices_;  // by WeightId; a vector is a matrix of one row
   std::vector<std::shared_ptr<const void>> owners_;
+  int parts_;
   uint64_t bytes_ = 0;
 };
 

@@ -33,8 +33,13 @@ MM_ORCH_INLINE float exponentiate(float* scores, int64_t count) {
   const float lowest = -std::numeric_limits<float>::infinity();
   const int64_t padded = (count + kLanes - 1) / kLanes * kLanes;
   std::fill(scores + count, scores + padded, lowest);
-  float max = lowest;
-  for (int64_t i = 0; i < count; ++i) max = std::max(max, scores[i]);
+  auto highest = typename S::Vector{} + lowest;
+  for (int64_t i = 0; i < padded; i += kLanes) {
+    const auto v = S::load(scores + i);
+    highest = v > highest ? v : highest;
+  }
+  float max = highest[0];
+  for (int i = 1; i < kLanes; ++i) max = std::max(max, highest[i]);
   for (int64_t i = 0; i < padded; i += kLanes)
     S::store(scores + i, S::exp_nonpositive(S::load(scores + i) - max));
   typename S::Vector total = {};
@@ -84,8 +89,20 @@ MM_ORCH_INLINE void attend_body(const float* q, const float* keys, const float* 
   }
 }
 
+template <int kLanes>
+MM_ORCH_INLINE void softmax_body(float* scores, int64_t count, float scale, const float* bias) {
+  for (int64_t i = 0; i < count; ++i) scores[i] *= scale;
+  if (bias)
+    for (int64_t i = 0; i < count; ++i) scores[i] += bias[i];
+  const float normalizer = 1.0f / exponentiate<kLanes>(scores, count);
+  for (int64_t i = 0; i < count; ++i) scores[i] *= normalizer;
+}
+
 }  // namespace
 
+MM_ORCH_KERNEL(softmax, softmax_body,
+               (float* scores, int64_t count, float scale, const float* bias),
+               (scores, count, scale, bias))
 MM_ORCH_KERNEL(attend, attend_body,
                (const float* q, const float* keys, const float* values, int64_t count,
                 int64_t head_size, float scale, const float* bias, float* scores, float* out),

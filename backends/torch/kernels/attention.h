@@ -1,4 +1,4 @@
-// Attention of one query over the cached keys and values of its head.
+// Attention of one query over the cached keys and values of its head, and its middle alone.
 #pragma once
 
 #include <cstdint>
@@ -12,5 +12,9 @@ namespace mm_orch::torch_backend::kernels {
 /// With count 0, out is zero.
 void attend(const float* q, const float* keys, const float* values, int64_t count,
             int64_t head_size, float scale, const float* bias, float* scores, float* out);
+
+/// scores become softmax(scale · scores + bias), bias [count] or null; count > 0. Those after them
+/// up to a multiple of 16 are overwritten with 0.
+void softmax(float* scores, int64_t count, float scale, const float* bias);
 
 }  // namespace mm_orch::torch_backend::kernels

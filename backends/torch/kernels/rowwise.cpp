@@ -80,8 +80,45 @@ MM_ORCH_INLINE void rotate_body(const float* x, const float* cos, const float* s
   }
 }
 
+// 1 / (1 + e^-x)
+template <int kLanes>
+MM_ORCH_INLINE typename Simd<kLanes>::Vector sigmoid(typename Simd<kLanes>::Vector x) {
+  const auto e = Simd<kLanes>::exp_nonpositive(x < 0.0f ? x : -x);
+  return (x < 0.0f ? e : e * 0.0f + 1.0f) / (1.0f + e);
+}
+
+// y[i] = f(x[i]), the last few through a vector that is not full.
+template <int kLanes, class F>
+MM_ORCH_INLINE void each(const float* x, int64_t n, float* y, const F& f) {
+  using S = Simd<kLanes>;
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) S::store(y + i, f(S::load(x + i)));
+  if (i == n) return;
+  float rest[kLanes] = {};
+  for (int64_t j = i; j < n; ++j) rest[j - i] = x[j];
+  S::store(rest, f(S::load(rest)));
+  for (int64_t j = i; j < n; ++j) y[j] = rest[j - i];
+}
+
+template <int kLanes>
+MM_ORCH_INLINE void silu_body(const float* x, int64_t n, float* y) {
+  using Vector = typename Simd<kLanes>::Vector;
+  each<kLanes>(x, n, y, [](Vector v) MM_ORCH_INLINE_LAMBDA { return v * sigmoid<kLanes>(v); });
+}
+
+template <int kLanes>
+MM_ORCH_INLINE void gelu_tanh_body(const float* x, int64_t n, float* y) {
+  using Vector = typename Simd<kLanes>::Vector;
+  // (1 + tanh(u)) / 2 is the sigmoid of 2u.
+  each<kLanes>(x, n, y, [](Vector v) MM_ORCH_INLINE_LAMBDA {
+    return v * sigmoid<kLanes>(1.5957691216057308f * (v + 0.044715f * v * v * v));
+  });
+}
+
 }  // namespace
 
+MM_ORCH_KERNEL(silu, silu_body, (const float* x, int64_t n, float* y), (x, n, y))
+MM_ORCH_KERNEL(gelu_tanh, gelu_tanh_body, (const float* x, int64_t n, float* y), (x, n, y))
 MM_ORCH_KERNEL(layer_norm, layer_norm_body,
                (const float* x, const float* weight, const float* bias, float epsilon, int64_t n,
                 float* y),

@@ -16,6 +16,10 @@ void multiply(const float* a, const float* b, int64_t n, float* y);
 /// y = max(x, 0); y = factor · x.
 void relu(const float* x, int64_t n, float* y);
 void scale(const float* x, float factor, int64_t n, float* y);
+/// y = x / (1 + e^-x).
+void silu(const float* x, int64_t n, float* y);
+/// y = x · (1 + tanh(√(2/π) · (x + 0.044715 · x³))) / 2.
+void gelu_tanh(const float* x, int64_t n, float* y);
 /// Rotates one head of `half`·2 floats: halves convention.
 void rotate(const float* x, const float* cos, const float* sin, int64_t half, float* y);
 

@@ -1,6 +1,6 @@
-// Attention over the cache in two ways: a few new tokens, head by head, with our own
-// kernel, which reads each key and value where it lies; a prompt with torch's
-// blocked kernel.
+// Attention over the cache: a few new tokens, head by head, with our own kernel, which
+// reads each key and value where it lies; a prompt on AMX (prompt_attention.cpp) or, without it,
+// with torch's blocked kernel.
 #include "kernels/attention.h"
 
 #include <ATen/Parallel.h>
@@ -12,19 +12,15 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/amx.h"
 #include "ops/lowering.h"
 #include "ops/parallel.h"
+#include "ops/self_attention.h"
 
 namespace mm_orch::torch_backend {
 namespace {
 
 constexpr int64_t kFewTokens = 4;
-
-// The first key that token `position` (padding counted) of sequence `b` sees.
-int64_t first_key(const Frame& frame, int64_t window, int64_t b, int64_t position) {
-  const int64_t by_window = window > 0 ? position - window + 1 : 0;
-  return std::max(frame.padding[b], by_window);
-}
 
 void append(const Frame& frame, const View& x, const at::Tensor& cache) {
   const int64_t heads = cache.size(1);
@@ -40,28 +36,6 @@ void append(const Frame& frame, const View& x, const at::Tensor& cache) {
                     x.row(r) + h * head_size, static_cast<size_t>(head_size) * sizeof(float));
     }
   });
-}
-
-// Self-attention with its table of relative positions, if it has one.
-struct SelfAttention : graph::Attention {
-  std::shared_ptr<const RelativeTable> relative;
-  size_t table_index = 0;
-};
-
-// The bias of the `length` keys up to the query itself, of each head.
-const DistanceBias& distance_bias(Frame& frame, const SelfAttention& op, int64_t length) {
-  auto& bias = frame.distance_bias[op.table_index];
-  if (bias.length >= length) return bias;
-  const auto& table = *op.relative;
-  const int64_t width = 2 * table.max_distance + 1;
-  bias.length = frame.cache.capacity();
-  bias.values.resize(static_cast<size_t>(table.heads * bias.length));
-  for (int64_t h = 0; h < table.heads; ++h)
-    for (int64_t i = 0; i < bias.length; ++i) {
-      const int64_t distance = std::max(i - (bias.length - 1), -table.max_distance);
-      bias.values[h * bias.length + i] = table.values[h * width + table.max_distance + distance];
-    }
-  return bias;
 }
 
 void attend_few(const SelfAttention& op, Frame& frame, const View& q, const View& y) {
@@ -160,9 +134,24 @@ void attend_many(const SelfAttention& op, Frame& frame, const View& q, const Vie
 
 }  // namespace
 
+const DistanceBias& distance_bias(Frame& frame, const SelfAttention& op, int64_t length) {
+  auto& bias = frame.distance_bias[op.table_index];
+  if (bias.length >= length) return bias;
+  const auto& table = *op.relative;
+  const int64_t width = 2 * table.max_distance + 1;
+  bias.length = frame.cache.capacity();
+  bias.values.resize(static_cast<size_t>(table.heads * bias.length));
+  for (int64_t h = 0; h < table.heads; ++h)
+    for (int64_t i = 0; i < bias.length; ++i) {
+      const int64_t distance = std::max(i - (bias.length - 1), -table.max_distance);
+      bias.values[h * bias.length + i] = table.values[h * width + table.max_distance + distance];
+    }
+  return bias;
+}
+
 Step lower_attention(const graph::Attention& attention, const graph::Node& node,
                      Lowering& lowering) {
-  SelfAttention op{attention, nullptr, 0};
+  SelfAttention op{attention, nullptr, 0, lowering.weights.parts()};
   if (const auto index = relative_table(attention.relative, false, lowering); index >= 0) {
     op.table_index = static_cast<size_t>(index);
     op.relative =
@@ -172,7 +161,9 @@ Step lower_attention(const graph::Attention& attention, const graph::Node& node,
           output = node.outputs[0]](Frame& frame) {
     append(frame, frame.values[k], frame.cache.keys(op.layer));
     append(frame, frame.values[v], frame.cache.values(op.layer));
-    const auto attend = frame.tokens <= kFewTokens ? attend_few : attend_many;
+    const auto attend = frame.tokens <= kFewTokens ? attend_few
+                        : kernels::has_amx()       ? attend_on_amx
+                                                   : attend_many;
     attend(op, frame, frame.values[q], frame.values[output]);
   };
 }

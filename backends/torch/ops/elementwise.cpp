@@ -1,5 +1,4 @@
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/tanh.h>
 
 #include "kernels/rowwise.h"
@@ -40,12 +39,7 @@ Step lower_add(const graph::Node& node) { return lower_binary(kernels::add, node
 
 Step lower_multiply(const graph::Node& node) { return lower_binary(kernels::multiply, node); }
 
-Step lower_silu(const graph::Node& node) {
-  return [input = node.inputs[0], output = node.outputs[0]](Frame& frame) {
-    auto y = frame.values[output].tensor();
-    at::silu_out(y, frame.values[input].tensor());
-  };
-}
+Step lower_silu(const graph::Node& node) { return lower_unary(kernels::silu, node); }
 
 Step lower_tanh(const graph::Node& node) {
   return [input = node.inputs[0], output = node.outputs[0]](Frame& frame) {
@@ -65,10 +59,10 @@ Step lower_scale(const graph::Scale& op, const graph::Node& node) {
 }
 
 Step lower_gelu(const graph::Gelu& op, const graph::Node& node) {
-  const char* approximate = op.tanh_approximation ? "tanh" : "none";
-  return [approximate, input = node.inputs[0], output = node.outputs[0]](Frame& frame) {
+  if (op.tanh_approximation) return lower_unary(kernels::gelu_tanh, node);
+  return [input = node.inputs[0], output = node.outputs[0]](Frame& frame) {
     auto y = frame.values[output].tensor();
-    at::gelu_out(y, frame.values[input].tensor(), approximate);
+    at::gelu_out(y, frame.values[input].tensor(), "none");
   };
 }
 

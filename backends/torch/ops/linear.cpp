@@ -9,6 +9,7 @@
 
 #include "kernels/amx.h"
 #include "kernels/rowwise.h"
+#include "ops/aligned.h"
 #include "ops/lowering.h"
 #include "ops/parallel.h"
 
@@ -69,14 +70,6 @@ void many_rows(const Matrix& weight, const View& x, const View& y) {
   }
 }
 
-uint16_t* aligned(std::vector<uint16_t>& buffer, int64_t size) {
-  constexpr size_t kAlignment = 64;
-  const size_t needed = static_cast<size_t>(size) + kAlignment / sizeof(uint16_t);
-  if (buffer.size() < needed) buffer.resize(needed);
-  const auto address = reinterpret_cast<uintptr_t>(buffer.data());
-  return reinterpret_cast<uint16_t*>((address + kAlignment - 1) / kAlignment * kAlignment);
-}
-
 void on_amx(const Matrix& weight, const float* bias, int parts, const View& x, const View& y) {
   static thread_local std::vector<uint16_t> packed_buffer, scratch_buffer;
   const int64_t fitting = kPackedElements / (x.columns * parts) / 32 * 32;
@@ -106,9 +99,9 @@ void on_amx(const Matrix& weight, const float* bias, int parts, const View& x, c
 
 }  // namespace
 
-void apply_linear(const Matrix& weight, const float* bias, const View& x, const View& y) {
-  if (kernels::has_amx() && x.rows > kFewRowsBesideAmx)
-    return on_amx(weight, bias, weight.parts, x, y);
+void apply_linear(const Matrix& weight, const float* bias, int parts, const View& x,
+                  const View& y) {
+  if (kernels::has_amx() && x.rows > kFewRowsBesideAmx) return on_amx(weight, bias, parts, x, y);
   if (x.rows <= kFewRows) return few_rows(weight, bias, x, y);
   many_rows(weight, x, y);
   if (!bias) return;
@@ -119,9 +112,9 @@ void apply_linear(const Matrix& weight, const float* bias, const View& x, const 
 
 Step lower_linear(const graph::Linear& op, const graph::Node& node, Lowering& lowering) {
   return [&weight = lowering.weights.matrix(op.weight),
-          bias = lowering.weights.vector_or_null(op.bias), input = node.inputs[0],
-          output = node.outputs[0]](Frame& frame) {
-    apply_linear(weight, bias, frame.values[input], frame.values[output]);
+          bias = lowering.weights.vector_or_null(op.bias), parts = lowering.weights.parts(),
+          input = node.inputs[0], output = node.outputs[0]](Frame& frame) {
+    apply_linear(weight, bias, parts, frame.values[input], frame.values[output]);
   };
 }
 

@@ -10,7 +10,9 @@
 #include <random>
 
 #include "kernels/amx.h"
+#include "kernels/attention.h"
 #include "kernels/linear_tile.h"
+#include "kernels/rowwise.h"
 #include "weights/tensor.h"
 
 namespace mm_orch::testing {
@@ -189,6 +191,35 @@ TEST_P(Amx, OnePartIsABfloat16) {
     const double error = error_of(1, 33, 70, columns);
     EXPECT_LE(error, 0.008) << columns;  // both factors rounded: 2^-8 + 2^-8
     EXPECT_GE(error, 1e-5) << columns;   // and not more than that is computed
+  }
+}
+
+TEST(KernelActivations, AreThoseOfDoubles) {
+  std::vector<float> x = {-120.0f, -88.0f, -20.0f, -1.0f, -1e-4f, 0.0f, 1e-4f, 0.7f, 3.0f, 100.0f};
+  const auto random = random_floats(27, 4);
+  x.insert(x.end(), random.begin(), random.end());
+  std::vector<float> silu(x.size()), gelu(x.size());
+  kernels::silu(x.data(), static_cast<int64_t>(x.size()), silu.data());
+  kernels::gelu_tanh(x.data(), static_cast<int64_t>(x.size()), gelu.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double v = x[i];
+    const double tolerance = 1e-35 + 4e-7 * std::abs(v);
+    EXPECT_NEAR(silu[i], v / (1 + std::exp(-v)), tolerance) << v;
+    const double u = std::sqrt(2 / std::acos(-1.0)) * (v + 0.044715 * v * v * v);
+    EXPECT_NEAR(gelu[i], v * (1 + std::tanh(u)) / 2, tolerance) << v;
+  }
+}
+
+TEST(KernelAttention, SoftmaxIsThatOfDoubles) {
+  for (const int64_t count : {1, 15, 16, 17, 40}) {
+    auto scores = random_floats(count + 16, 5);
+    const auto before = scores, bias = random_floats(count, 6);
+    kernels::softmax(scores.data(), count, 3.0f, bias.data());
+    double sum = 0;
+    for (int64_t i = 0; i < count; ++i) sum += std::exp(3.0 * before[i] + bias[i]);
+    for (int64_t i = 0; i < count; ++i)
+      EXPECT_NEAR(scores[i], std::exp(3.0 * before[i] + bias[i]) / sum, 1e-6);
+    EXPECT_EQ(scores[count + 15], before[count + 15]);
   }
 }
 

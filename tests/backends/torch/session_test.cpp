@@ -34,6 +34,20 @@ TEST_P(TorchSession, ChunkedPrefillEqualsOneShot) {
   expect_equal_logits(actual, expected);
 }
 
+// Blocks of queries end within and at the end of the prompt.
+TEST_P(TorchSession, LongPromptsEqualTokenByToken) {
+  const auto model = load_on_torch(GetParam() == std::string("gpt2")
+                                       ? random_gpt2({{"n_positions", 300}})
+                                       : random_llama({{"max_position_embeddings", 300}}));
+  for (const size_t count : {31, 32, 33, 128, 290}) {
+    const auto tokens = random_tokens(count);
+    const auto session = model->new_session({.batch = 1, .padding = {}, .capacity = 300});
+    std::vector<float> expected;
+    for (const auto token : tokens) expected = step(*session, {token});
+    expect_equal_logits(last_logits(*model, tokens), expected);
+  }
+}
+
 TEST_P(TorchSession, LastTokenAloneEqualsLastOfAll) {
   const auto tokens = random_tokens(12);
   const auto all = step(*model_->new_session({}), tokens, LogitsOf::kAllTokens);

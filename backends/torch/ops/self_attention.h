@@ -1,0 +1,32 @@
+// What the ways of self-attention have in common.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+
+#include "frame.h"
+#include "graph/graph.h"
+#include "program.h"
+
+namespace mm_orch::torch_backend {
+
+/// Self-attention with its table of relative positions, if it has one.
+struct SelfAttention : graph::Attention {
+  std::shared_ptr<const RelativeTable> relative;
+  size_t table_index = 0;
+  int parts = 3;  // WeightStore::parts
+};
+
+/// The first key that token `position` (padding counted) of sequence `b` sees.
+inline int64_t first_key(const Frame& frame, int64_t window, int64_t b, int64_t position) {
+  const int64_t by_window = window > 0 ? position - window + 1 : 0;
+  return std::max(frame.padding[b], by_window);
+}
+
+/// The bias of the `length` keys up to the query itself, of each head.
+const DistanceBias& distance_bias(Frame& frame, const SelfAttention& op, int64_t length);
+
+/// A prompt's attention on AMX; the cache has the prompt's own keys and values already.
+void attend_on_amx(const SelfAttention& op, Frame& frame, const View& q, const View& y);
+
+}  // namespace mm_orch::torch_backend
