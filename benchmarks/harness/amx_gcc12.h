@@ -2,6 +2,7 @@
 // memory they read, so that it drops the stores which fill the tile configuration, and llama.cpp
 // ends with a general protection fault at the first prompt.
 #pragma once
+#ifdef __x86_64__
 #include <immintrin.h>
 
 #define _tile_loadconfig(config) \
@@ -11,3 +12,4 @@
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"((const void*)(base)), \
                    "r"((long)(stride))                                            \
                    : "memory")
+#endif

@@ -11,6 +11,10 @@ std::span<const float> Session::step_rows(std::span<const RowTokens>) {
   throw InferenceError("The sequences of this session are fed in lockstep alone");
 }
 
+void Session::truncate(size_t, int64_t) {
+  throw InferenceError("The sequences of this session cannot be shortened");
+}
+
 EncoderOutput LoadedModel::encode(const EncoderInput&) {
   throw InvalidInputError(
       "The model is no encoder; embeddings and class scores need one, such as BERT");

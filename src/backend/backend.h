@@ -74,6 +74,10 @@ class Session {
   ///          call.
   /// @throws  as step; InferenceError if the session is not ragged.
   virtual std::span<const float> step_rows(std::span<const RowTokens> rows);
+  /// The sequence forgets all but its first `length` tokens. A ragged session's.
+  virtual void truncate(size_t row, int64_t length);
+  /// How many sessions share the steps now, this one included.
+  virtual int64_t sharers() const { return 1; }
   /// The sequence is fed no more: what it holds is given back.
   virtual void close_row(size_t /*row*/) {}
 

@@ -26,6 +26,8 @@ class SequenceStepper {
   /// @throws as PagedRunner::step; OutOfMemoryError if the cache cannot hold the sequences. What
   ///         was computed before stays.
   virtual void step(std::span<PagedSequence* const> sequences, std::vector<float>& logits) = 0;
+  /// Sessions whose steps are computed together, this one included.
+  virtual int64_t sharers() const { return 1; }
 };
 
 /// At once, in the caller's thread.

@@ -71,6 +71,15 @@ std::span<const float> PagedSession::step_rows(std::span<const RowTokens> rows) 
                                          : in_order(rows, leaders);
 }
 
+void PagedSession::truncate(size_t row, int64_t length) {
+  auto& sequence = rows_.at(row);
+  if (length < 0 || length > static_cast<int64_t>(sequence.tokens.size()))
+    throw InvalidInputError(
+        fmt::format("A sequence of {} tokens cannot be cut to {}", sequence.tokens.size(), length));
+  sequence.tokens.resize(static_cast<size_t>(length));
+  sequence.computed = std::min(sequence.computed, length);
+}
+
 // The logits of each row, where some were computed once for several.
 std::span<const float> PagedSession::in_order(std::span<const RowTokens> rows,
                                               std::span<const size_t> leaders) {

@@ -22,6 +22,8 @@ class MM_ORCH_EXPORT PagedSession : public Session {
   bool ragged() const override { return true; }
   /// Rows that hold the same and are fed the same are computed once.
   std::span<const float> step_rows(std::span<const RowTokens> rows) override;
+  void truncate(size_t row, int64_t length) override;
+  int64_t sharers() const override { return stepper_->sharers(); }
   void close_row(size_t row) override { rows_.at(row).table.clear(); }
   void reorder(std::span<const int32_t> source) override;
   int64_t length() const override { return length_; }

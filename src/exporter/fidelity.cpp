@@ -10,9 +10,9 @@
 
 #include "backend/plugin.h"
 #include "base/finite.h"
+#include "base/memory.h"
 #include "exporter/fidelity_figures.h"
 #include "exporter/fidelity_prompts.h"
-#include "mm_orch/diagnostics.h"
 
 namespace mm_orch::exporter {
 namespace {
@@ -66,7 +66,7 @@ void require_memory(const FidelityRequest& request) {
   auto needed = static_cast<uint64_t>(request.graph.parameter_count()) * sizeof(float);
   for (const auto& file : std::filesystem::directory_iterator(request.xml.parent_path()))
     if (file.path().extension() == ".bin") needed += file.file_size();
-  const auto available = diagnose_host().available_bytes;
+  const auto available = memory_state().available_bytes;
   if (needed > available)
     throw Stop{false, fmt::format("both models need {:.1f} GB of memory, {:.1f} GB are available",
                                   static_cast<double>(needed) / 1e9,

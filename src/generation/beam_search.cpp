@@ -34,9 +34,9 @@ class BeamSearch {
   std::vector<GenerationResult> run() {
     while (!std::all_of(groups_.begin(), groups_.end(),
                         [](const BeamGroup& group) { return group.done(); })) {
-      const bool fed = feed_.step([this](size_t row, std::span<const float> logits) {
+      const bool fed = feed_.step([this](size_t row, const TokenFeed::Logits& logits) {
         BeamGroup& group = groups_[followed_[row / beams()]];
-        if (!group.done()) group.read(row % beams(), logits);
+        if (!group.done()) group.read(row % beams(), logits.row(0));
       });
       if (!fed) {
         cancelled_ = true;

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <deque>
 
+#include "base/finite.h"
 #include "generation/beam_search.h"
+#include "generation/lookup_draft.h"
 #include "generation/sequence.h"
 #include "generation/stop_matcher.h"
 #include "generation/token_feed.h"
@@ -41,6 +43,7 @@ class Run {
       : sessions_(sessions),
         sources_(sources),
         stop_strings_(config.stop_strings),
+        drafts_(prompts.size()),
         feed_(sessions, config, [this] { return arrange(); }) {
     for (size_t i = 0; i < prompts.size(); ++i) {
       sequences_.emplace_back(config, stop_strings_, i, prompts[i], tokenizer);
@@ -49,8 +52,11 @@ class Run {
 
   std::vector<GenerationResult> run() {
     while (!all_done()) {
-      const bool fed = feed_.step([this](size_t row, std::span<const float> logits) {
-        if (!rows_[row]->done()) rows_[row]->sampler().read(logits);
+      const bool fed = feed_.step([this](size_t row, const TokenFeed::Logits& logits) {
+        if (rows_[row]->done()) return;
+        rows_[row]->sampler().read(logits.row(0));
+        require_finite(logits);
+        logits_[row] = logits;
       });
       if (!fed) {
         cancel();
@@ -77,20 +83,47 @@ class Run {
       GenerationResult& result = sequences_[i].result();
       rows_.push_back(&sequences_[i]);
       rows.push_back({&result.prompt_tokens, &result.new_tokens, source_of(sources_, i),
-                      [&sequence = sequences_[i]] { return sequence.done(); }});
+                      [&sequence = sequences_[i]] { return sequence.done(); },
+                      [&result, &draft = drafts_[i]] {
+                        return draft.guess(result.prompt_tokens, result.new_tokens);
+                      }});
     }
+    logits_.assign(rows.size(), {});
     return rows;
   }
 
   void take_tokens() {
     const std::string backend = sessions_.backend_name();
-    for (Sequence* sequence : rows_) {
-      if (sequence->done()) continue;
-      GenerationResult& result = sequence->result();
+    for (size_t row = 0; row < rows_.size(); ++row) {
+      Sequence& sequence = *rows_[row];
+      if (sequence.done()) continue;
+      GenerationResult& result = sequence.result();
       if (result.new_tokens.empty()) result.time_to_first_token_s = elapsed_s();
       result.backend = backend;
-      sequence->accept(sequence->sampler().choose());
+      accept(sequence, logits_[row]);
     }
+  }
+
+  // What was guessed stands as far as it is what would have been chosen without the guess.
+  void accept(Sequence& sequence, const TokenFeed::Logits& logits) {
+    const auto& guessed = logits.guessed;
+    for (size_t i = 0;; ++i) {
+      const int64_t token = sequence.sampler().choose();
+      sequence.accept(token);
+      const bool right = i < guessed.size() && token == guessed[i];
+      if (right && !sequence.done()) {
+        sequence.sampler().read(logits.row(i + 1));
+        continue;
+      }
+      if (!guessed.empty()) drafts_[sequence.index()].judge(static_cast<int64_t>(i + right));
+      return;
+    }
+  }
+
+  static void require_finite(const TokenFeed::Logits& logits) {
+    for (size_t i = 1; i <= logits.guessed.size(); ++i)
+      if (!all_finite(logits.row(i)))
+        throw NumericFaultError("The model gave NaN or Inf among the logits of guessed tokens");
   }
 
   void cancel() {
@@ -114,7 +147,9 @@ class Run {
   const StopStrings stop_strings_;
   const Clock::time_point start_ = Clock::now();
   std::deque<Sequence> sequences_;
-  std::vector<Sequence*> rows_;  // what the session has
+  std::vector<LookupDraft> drafts_;        // by prompt
+  std::vector<Sequence*> rows_;            // what the session has
+  std::vector<TokenFeed::Logits> logits_;  // of each, from the last step
   TokenFeed feed_;
 };
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "generation/generator.h"
+#include "generation/lookup_draft.h"
 #include "generation/turns.h"
 
 namespace mm_orch::generation {
@@ -15,7 +16,7 @@ using backend::PagedSequence;
 namespace {
 
 constexpr auto kCancelPoll = std::chrono::milliseconds(50);
-constexpr int64_t kFewTokens = 8;  // a step of so many costs hardly more than one of one
+constexpr int64_t kFewTokens = LookupDraft::kMost + 1;  // a token and the guess after it
 
 }  // namespace
 
@@ -59,6 +60,7 @@ class Scheduler::Stepper : public backend::SequenceStepper {
     participant_.logits = &logits;
     scheduler_.compute(participant_);
   }
+  int64_t sharers() const override { return scheduler_.sharers(); }
 
  private:
   Scheduler& scheduler_;
@@ -89,6 +91,11 @@ SchedulingStats Scheduler::stats() const {
   stats.blocks = runner_.pool().size();
   stats.blocks_taken = runner_.pool().taken();
   return stats;
+}
+
+int64_t Scheduler::sharers() const {
+  const std::lock_guard lock(mutex_);
+  return std::max<int64_t>(1, static_cast<int64_t>(active_.size() + waiting_.size()));
 }
 
 // --- in the callers' threads
@@ -250,8 +257,9 @@ std::vector<Scheduler::Part> Scheduler::missing_parts() {
 // Those that decode first, then pieces of prompts.
 std::vector<Scheduler::Part> Scheduler::choose() {
   auto candidates = missing_parts();
-  const auto decodes = std::stable_partition(candidates.begin(), candidates.end(),
-                                             [](auto& part) { return part.count <= kFewTokens; });
+  const auto decodes = std::stable_partition(candidates.begin(), candidates.end(), [](auto& part) {
+    return part.count == part.logits && part.count <= kFewTokens;
+  });
   // Also while those that decode choose their tokens: a long step would keep them waiting.
   const bool others_decode =
       decodes != candidates.begin() ||
@@ -263,7 +271,7 @@ std::vector<Scheduler::Part> Scheduler::choose() {
     Part part = *it;
     if (part.participant->done[part.index]) continue;  // failed, as another of its session did
     const auto& sequence = part.sequence();
-    part.count = std::min(sequence.missing(), std::max(budget, kFewTokens));
+    part.count = it < decodes ? sequence.missing() : std::min(sequence.missing(), budget);
     if (!reserve(part, parts)) continue;
     if (it >= decodes) budget -= part.count;
     const int64_t end = sequence.computed + part.count;

@@ -34,6 +34,8 @@ class MM_ORCH_EXPORT Scheduler {
   /// @param cancelled  asked every 50 ms while a step waits; null: never.
   std::unique_ptr<backend::SequenceStepper> join(std::function<bool()> cancelled = nullptr);
   SchedulingStats stats() const;
+  /// Sessions that take part now, at least 1.
+  int64_t sharers() const;
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -25,6 +25,7 @@ class Sequence {
            const std::shared_ptr<const text::Tokenizer>& tokenizer);
 
   Sampler& sampler() { return sampler_; }
+  size_t index() const { return index_; }  // of its prompt
 
   /// Takes the next token; may call the stream, and may end the sequence.
   void accept(int64_t token);

@@ -13,6 +13,8 @@ namespace {
 // since nothing of those positions is read.
 constexpr int64_t kPadToken = 0;
 
+constexpr int64_t kMostGuessing = 4;  // texts in a step: beyond, the guesses of all cost too much
+
 }  // namespace
 
 bool TokenFeed::step(const Read& read) {
@@ -49,6 +51,7 @@ backend::SessionOptions TokenFeed::layout() {
   padding_.assign(rows_.size(), 0);
   columns_fed_ = 0;
   fed_.assign(rows_.size(), 0);
+  guessed_.assign(rows_.size(), {});
   const int64_t columns = width();
   backend::SessionOptions options;
   options.batch = static_cast<int64_t>(rows_.size());
@@ -81,33 +84,63 @@ bool TokenFeed::feed(const Read& read) {
         fmt::format("The backend gave {} logits for {} sequences.", logits.size(), rows_.size()));
   }
   const size_t vocabulary = logits.size() / rows_.size();
-  for (size_t i = 0; i < rows_.size(); ++i) read(i, logits.subspan(i * vocabulary, vocabulary));
+  for (size_t i = 0; i < rows_.size(); ++i)
+    read(i, {logits.subspan(i * vocabulary, vocabulary), {}});
   return true;
+}
+
+int64_t TokenFeed::token_at(size_t row, int64_t position) const {
+  const auto& prompt = *rows_[row].prompt;
+  const auto index = static_cast<size_t>(position);
+  return index < prompt.size() ? prompt[index] : (*rows_[row].new_tokens)[index - prompt.size()];
+}
+
+void TokenFeed::forget_wrong_guess(size_t row) {
+  auto& guess = guessed_[row];
+  if (guess.empty()) return;
+  int64_t valid = fed_[row] - static_cast<int64_t>(guess.size());
+  for (const int64_t token : guess) {
+    if (valid >= length(rows_[row]) || token_at(row, valid) != token) break;
+    ++valid;
+  }
+  session_->truncate(row, valid);
+  fed_[row] = valid;
+  guess.clear();
+}
+
+void TokenFeed::add_row(size_t row, bool guesses, std::vector<backend::RowTokens>& steps) {
+  forget_wrong_guess(row);
+  for (int64_t position = fed_[row]; position < length(rows_[row]); ++position)
+    tokens_.push_back(token_at(row, position));
+  if (guesses && rows_[row].guess) {
+    const auto made = static_cast<int64_t>(rows_[row].new_tokens->size());
+    const auto guess = rows_[row].guess();
+    const auto room = static_cast<size_t>(std::max<int64_t>(0, config_.max_new_tokens - made - 1));
+    const auto used = guess.first(std::min(guess.size(), room));
+    guessed_[row].assign(used.begin(), used.end());
+    tokens_.insert(tokens_.end(), used.begin(), used.end());
+  }
+  steps.push_back(
+      {.row = row, .tokens = {}, .logits = 1 + static_cast<int64_t>(guessed_[row].size())});
 }
 
 bool TokenFeed::feed_rows(const Read& read) {
   if (cancelled()) return false;
   std::vector<backend::RowTokens> steps;
-  size_t first = 0;
+  std::vector<size_t> begins;
   tokens_.clear();
+  const bool guesses = session_->sharers() * static_cast<int64_t>(rows_.size()) <= kMostGuessing;
   for (size_t i = 0; i < rows_.size(); ++i) {
     if (rows_[i].done && rows_[i].done()) {
       session_->close_row(i);
       continue;
     }
-    const auto& prompt = *rows_[i].prompt;
-    const auto& new_tokens = *rows_[i].new_tokens;
-    for (int64_t position = fed_[i]; position < length(rows_[i]); ++position) {
-      const auto index = static_cast<size_t>(position);
-      tokens_.push_back(index < prompt.size() ? prompt[index] : new_tokens[index - prompt.size()]);
-    }
-    steps.push_back({.row = i, .tokens = {}, .logits = 1});
+    begins.push_back(tokens_.size());
+    add_row(i, guesses, steps);
   }
-  for (auto& step : steps) {
-    const auto count = static_cast<size_t>(length(rows_[step.row]) - fed_[step.row]);
-    step.tokens = std::span(tokens_).subspan(first, count);
-    first += count;
-  }
+  begins.push_back(tokens_.size());
+  for (size_t i = 0; i < steps.size(); ++i)
+    steps[i].tokens = std::span(tokens_).subspan(begins[i], begins[i + 1] - begins[i]);
   std::span<const float> logits;
   try {
     logits = session_->step_rows(steps);
@@ -115,10 +148,15 @@ bool TokenFeed::feed_rows(const Read& read) {
     if (!cancelled()) throw;
     return false;
   }
-  const size_t vocabulary = logits.size() / steps.size();
-  for (size_t i = 0; i < steps.size(); ++i) {
-    fed_[steps[i].row] = length(rows_[steps[i].row]);
-    read(steps[i].row, logits.subspan(i * vocabulary, vocabulary));
+  int64_t rows = 0, first = 0;
+  for (const auto& step : steps) rows += step.logits;
+  const size_t vocabulary = logits.size() / static_cast<size_t>(rows);
+  for (const auto& step : steps) {
+    fed_[step.row] += static_cast<int64_t>(step.tokens.size());
+    read(step.row, {logits.subspan(static_cast<size_t>(first) * vocabulary,
+                                   static_cast<size_t>(step.logits) * vocabulary),
+                    guessed_[step.row]});
+    first += step.logits;
   }
   return true;
 }
@@ -126,16 +164,13 @@ bool TokenFeed::feed_rows(const Read& read) {
 std::span<const int64_t> TokenFeed::columns(int64_t first, int64_t count) {
   tokens_.clear();
   for (size_t i = 0; i < rows_.size(); ++i) {
-    const auto& prompt = *rows_[i].prompt;
-    const auto& new_tokens = *rows_[i].new_tokens;
     for (int64_t column = first; column < first + count; ++column) {
       const int64_t position = column - padding_[i];
       if (position < 0 || position >= length(rows_[i])) {
         tokens_.push_back(kPadToken);
         continue;
       }
-      const auto index = static_cast<size_t>(position);
-      tokens_.push_back(index < prompt.size() ? prompt[index] : new_tokens[index - prompt.size()]);
+      tokens_.push_back(token_at(i, position));
     }
   }
   return tokens_;

@@ -29,12 +29,24 @@ class TokenFeed {
     const std::vector<int64_t>* new_tokens;
     std::span<const int64_t> source = {};  // of an encoder-decoder model
     std::function<bool()> done = nullptr;  // its logits are wanted no more; null: never
+    /// Tokens that may follow all of the row's; null: none. What is wrong of them is forgotten.
+    std::function<std::span<const int64_t>()> guess = nullptr;
+  };
+  /// The logits after the row's last token and, if tokens were guessed, after each of them:
+  /// float32 [1 + guessed, V].
+  struct Logits {
+    std::span<const float> values;
+    std::span<const int64_t> guessed;
+    std::span<const float> row(size_t i) const {
+      const size_t width = values.size() / (1 + guessed.size());
+      return values.subspan(i * width, width);
+    }
   };
   /// Chooses the rows of a new session: those that are still running, at least one.
   using Arrange = std::function<std::vector<Row>()>;
-  /// Takes the logits [V] of a row; may be called again for the same position after a failure, and
-  /// for a row that is done.
-  using Read = std::function<void(size_t row, std::span<const float> logits)>;
+  /// Takes the logits of a row, valid until the next step; may be called again for the same
+  /// position after a failure, and for a row that is done.
+  using Read = std::function<void(size_t row, const Logits& logits)>;
 
   TokenFeed(SessionProvider& sessions, const ResolvedConfig& config, Arrange arrange)
       : sessions_(sessions), config_(config), arrange_(std::move(arrange)) {}
@@ -51,6 +63,9 @@ class TokenFeed {
   backend::SessionOptions layout();
   bool feed(const Read& read);
   bool feed_rows(const Read& read);
+  void forget_wrong_guess(size_t row);
+  void add_row(size_t row, bool guesses, std::vector<backend::RowTokens>& steps);
+  int64_t token_at(size_t row, int64_t position) const;
   bool cancelled() const { return config_.cancel && config_.cancel->cancelled(); }
   std::span<const int64_t> columns(int64_t first, int64_t count);
   int64_t length(const Row& row) const;
@@ -63,7 +78,8 @@ class TokenFeed {
   std::vector<int64_t> padding_;
   std::vector<int32_t> source_;  // empty: every row goes on from itself
   int64_t columns_fed_ = 0;
-  std::vector<int64_t> fed_;  // of each row, to a ragged session
+  std::vector<int64_t> fed_;                   // of each row, to a ragged session, guesses included
+  std::vector<std::vector<int64_t>> guessed_;  // of each row, in the last step
   std::unique_ptr<backend::Session> session_;
   std::vector<int64_t> tokens_;
 };

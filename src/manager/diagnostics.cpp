@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
-#include <limits>
 #include <map>
 #include <sstream>
 
 #include "backend/plugin.h"
 #include "backend/sdk_version.h"
+#include "base/memory.h"
 
 namespace mm_orch {
 namespace {
@@ -25,20 +25,6 @@ std::string first_line_value(const std::string& file, const std::string& key) {
     return begin == std::string::npos ? std::string() : line.substr(begin);
   }
   return {};
-}
-
-uint64_t meminfo_bytes(const std::string& key) {
-  std::istringstream value(first_line_value("/proc/meminfo", key + ":"));
-  uint64_t kibibytes = 0;
-  value >> kibibytes;
-  return kibibytes * 1024;
-}
-
-// Of the process's own cgroup (v2, as a container sees it); "max" reads as no limit.
-uint64_t cgroup_bytes(const char* file) {
-  std::ifstream stream(file);
-  uint64_t bytes = 0;
-  return stream >> bytes ? bytes : std::numeric_limits<uint64_t>::max();
 }
 
 std::vector<std::string> cpu_features() {
@@ -97,12 +83,9 @@ HostDiagnosis diagnose_host() {
   cpu_set_t allowed;
   if (::sched_getaffinity(0, sizeof(allowed), &allowed) == 0) host.cores = CPU_COUNT(&allowed);
   host.cpu_features = cpu_features();
-  const uint64_t limit = cgroup_bytes("/sys/fs/cgroup/memory.max");
-  const uint64_t used = cgroup_bytes("/sys/fs/cgroup/memory.current");
-  host.memory_bytes = std::min(meminfo_bytes("MemTotal"), limit);
-  host.available_bytes = meminfo_bytes("MemAvailable");
-  if (limit != std::numeric_limits<uint64_t>::max() && used <= limit)
-    host.available_bytes = std::min(host.available_bytes, limit - used);
+  const auto memory = memory_state();
+  host.memory_bytes = memory.total_bytes;
+  host.available_bytes = memory.available_bytes;
   return host;
 }
 

@@ -9,6 +9,7 @@
 #include "backend/plugin.h"
 #include "base/finite.h"
 #include "generation/scheduled_model.h"
+#include "manager/memory_guard.h"
 #include "manager/openvino_artifact.h"
 #include "models/registry.h"
 
@@ -71,7 +72,9 @@ std::shared_ptr<backend::LoadedModel> scheduled(std::shared_ptr<backend::LoadedM
 std::shared_ptr<backend::LoadedModel> ModelLoader::load_on_pytorch(
     const weights::ModelSource& source, const Placement& placement) {
   const auto graph = models::build_graph(source);
-  return scheduled(backend::get_backend(kPyTorch).load(graph, load_options(placement)), placement);
+  const auto options = load_options(placement);
+  require_memory(memory_needed(graph, options), placement.model.name, kPyTorch);
+  return scheduled(backend::get_backend(kPyTorch).load(graph, options), placement);
 }
 
 std::shared_ptr<HostedModel> ModelLoader::load_pytorch(const Placement& asked,
@@ -117,6 +120,7 @@ std::shared_ptr<HostedModel> ModelLoader::load_openvino(const Placement& asked,
   hosted->path = opened.file;
   hosted->fingerprint = opened.fingerprint;
   make_room();
+  require_memory(memory_needed(hosted->path, hosted->assets.info), asked.model.name, kOpenVino);
   hosted->model = scheduled(compile(*opened.artifact, hosted->assets, asked), asked);
   warm_up(*hosted->model, *hosted);
   const auto& breaker = config.circuit_breaker;

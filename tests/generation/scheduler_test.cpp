@@ -13,46 +13,12 @@
 namespace mm_orch::generation {
 namespace {
 
+using testing::CacheModel;
 using testing::hashed_logits;
+using testing::ModelSessions;
 using testing::TokenCache;
 
 constexpr int64_t kVocabulary = 50;
-
-class CacheModel : public backend::LoadedModel {
- public:
-  explicit CacheModel(TokenCache& cache) : cache_(cache) {}
-  std::unique_ptr<backend::Session> new_session(const backend::SessionOptions&) override {
-    throw InferenceError("not scheduled");
-  }
-  backend::PagedRunner* paged() override { return &cache_; }
-  std::string device() const override { return "cpu"; }
-  std::string precision() const override { return "FP32"; }
-  uint64_t memory_bytes() const override { return 0; }
-
- private:
-  TokenCache& cache_;
-};
-
-class ModelSessions : public SessionProvider {
- public:
-  explicit ModelSessions(std::shared_ptr<backend::LoadedModel> model) : model_(std::move(model)) {}
-  std::unique_ptr<backend::Session> open(const backend::SessionOptions& options) override {
-    return model_->new_session(options);
-  }
-  std::unique_ptr<backend::Session> recover(const MuAIError& error,
-                                            const backend::SessionOptions& options) override {
-    ++recoveries;
-    if (!standby) throw_error(error.code(), error.what(), error.context());
-    return standby->open(options);
-  }
-  std::string backend_name() const override { return recoveries ? "second" : "first"; }
-
-  int recoveries = 0;
-  SessionProvider* standby = nullptr;
-
- private:
-  std::shared_ptr<backend::LoadedModel> model_;
-};
 
 struct House {
   explicit House(int64_t blocks, config::SchedulerConfig config = {})

@@ -40,7 +40,7 @@ SOURCES = printed_text()
 
 
 def test_there_are_classes_and_quotes():
-    assert len(CLASSES) == 15
+    assert len(CLASSES) == 16
     assert len(QUOTES) > 50
 
 

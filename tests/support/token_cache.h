@@ -23,6 +23,9 @@ class TokenCache : public backend::PagedRunner {
         cells_(static_cast<size_t>(blocks * kBlockTokens), -1) {}
 
   std::function<void(std::span<const backend::SequenceStep>)> before_step;  // may throw
+  LogitsFunction logits_of = [this](std::span<const int64_t> history) {
+    return hashed_logits(history, info().vocabulary_size);
+  };
   std::atomic<int64_t> steps = 0;
   std::atomic<int64_t> tokens = 0;
   std::atomic<int64_t> most_sequences = 0;
@@ -47,7 +50,7 @@ class TokenCache : public backend::PagedRunner {
         cell(sequence.past + t) = sequence.tokens[static_cast<size_t>(t)];
         history.push_back(sequence.tokens[static_cast<size_t>(t)]);
         if (t < fed - sequence.logits) continue;
-        const auto row = hashed_logits(history, info().vocabulary_size);
+        const auto row = logits_of(history);
         logits.insert(logits.end(), row.begin(), row.end());
       }
     }
@@ -61,6 +64,42 @@ class TokenCache : public backend::PagedRunner {
   }
 
   std::vector<int64_t> cells_;
+};
+
+class CacheModel : public backend::LoadedModel {
+ public:
+  explicit CacheModel(TokenCache& cache) : cache_(cache) {}
+  std::unique_ptr<backend::Session> new_session(const backend::SessionOptions&) override {
+    throw InferenceError("not scheduled");
+  }
+  backend::PagedRunner* paged() override { return &cache_; }
+  std::string device() const override { return "cpu"; }
+  std::string precision() const override { return "FP32"; }
+  uint64_t memory_bytes() const override { return 0; }
+
+ private:
+  TokenCache& cache_;
+};
+
+class ModelSessions : public generation::SessionProvider {
+ public:
+  explicit ModelSessions(std::shared_ptr<backend::LoadedModel> model) : model_(std::move(model)) {}
+  std::unique_ptr<backend::Session> open(const backend::SessionOptions& options) override {
+    return model_->new_session(options);
+  }
+  std::unique_ptr<backend::Session> recover(const MuAIError& error,
+                                            const backend::SessionOptions& options) override {
+    ++recoveries;
+    if (!standby) throw_error(error.code(), error.what(), error.context());
+    return standby->open(options);
+  }
+  std::string backend_name() const override { return recoveries ? "second" : "first"; }
+
+  int recoveries = 0;
+  generation::SessionProvider* standby = nullptr;
+
+ private:
+  std::shared_ptr<backend::LoadedModel> model_;
 };
 
 }  // namespace mm_orch::testing

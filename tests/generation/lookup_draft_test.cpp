@@ -1,0 +1,85 @@
+// Guesses from the text itself: what is found, and that no token changes by them.
+#include "generation/lookup_draft.h"
+
+#include <gtest/gtest.h>
+
+#include "generation/scheduled_model.h"
+#include "support/token_cache.h"
+
+namespace mm_orch::generation {
+namespace {
+
+using Tokens = std::vector<int64_t>;
+using testing::CacheModel;
+using testing::hashed_logits;
+using testing::ModelSessions;
+using testing::ScriptedProvider;
+using testing::TokenCache;
+
+Tokens guess_of(LookupDraft& draft, const Tokens& prompt, const Tokens& made) {
+  const auto guess = draft.guess(prompt, made);
+  return {guess.begin(), guess.end()};
+}
+
+TEST(LookupDraft, GoesOnAsTheLastTimeTheLastTokensStood) {
+  LookupDraft draft;
+  EXPECT_EQ(guess_of(draft, {1, 2, 3, 4, 5, 1, 2, 3}, {}), (Tokens{4, 5, 1, 2, 3}));
+  EXPECT_EQ(guess_of(draft, {1, 2, 3, 4, 5, 1, 2, 3}, {9}), Tokens{});
+  EXPECT_EQ(guess_of(draft, {1, 2, 3, 4, 5, 1, 2, 3}, {9, 2, 3, 9}), (Tokens{2, 3, 9}));
+  EXPECT_EQ(guess_of(draft, {1, 2, 3, 4, 5, 1, 2, 3}, {9, 2, 3, 9, 2, 3, 9}), (Tokens{2, 3, 9}));
+}
+
+TEST(LookupDraft, PausesAfterWrongGuessesAndGrowsWithRightOnes) {
+  Tokens prompt;
+  for (int64_t i = 0; i < 60; ++i) prompt.push_back(i % 20);
+  LookupDraft draft;
+  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 7U);
+  draft.judge(7);
+  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 14U);
+  draft.judge(0);
+  EXPECT_TRUE(guess_of(draft, prompt, {}).empty());
+  EXPECT_TRUE(guess_of(draft, prompt, {}).empty());
+  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 7U);
+}
+
+// Logits of a text that counts round and round, and loses its place now and then.
+std::vector<float> counting(std::span<const int64_t> history) {
+  auto logits = hashed_logits(history, 50, 3.0f);
+  if (history.size() % 23 != 0) logits[static_cast<size_t>((history.back() + 1) % 12)] += 4.0f;
+  return logits;
+}
+
+class Speculation : public ::testing::TestWithParam<bool> {};
+
+TEST_P(Speculation, GivesTheSameTokensInFewerSteps) {
+  ResolvedConfig config;
+  config.max_new_tokens = 150;
+  config.do_sample = GetParam();
+  config.temperature = 0.3f;
+  config.repetition_penalty = GetParam() ? 1.02f : 1.0f;
+  int64_t steps = 0, tokens = 0;
+  for (uint64_t seed = 0; seed < 6; ++seed) {
+    config.seed = seed;
+    Tokens prompt;
+    for (int64_t i = 0; i < 40; ++i) prompt.push_back((i * (static_cast<int64_t>(seed) + 3)) % 17);
+    const std::vector<Tokens> prompts{prompt};
+    ScriptedProvider plain([](std::span<const int64_t> history) { return counting(history); });
+    const auto wanted = generate(plain, nullptr, prompts, config)[0];
+
+    TokenCache cache(128);
+    cache.logits_of = [](std::span<const int64_t> history) { return counting(history); };
+    ModelSessions sessions(ScheduledModel::schedule(std::make_shared<CacheModel>(cache), {}));
+    const auto result = generate(sessions, nullptr, prompts, config)[0];
+    EXPECT_EQ(result.new_tokens, wanted.new_tokens) << seed;
+    steps += cache.steps;
+    tokens += static_cast<int64_t>(result.new_tokens.size());
+    EXPECT_EQ(cache.pool().taken(), 0);
+  }
+  EXPECT_LT(steps, tokens * 3 / 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Decoding, Speculation, ::testing::Bool(),
+                         [](const auto& test) { return test.param ? "Sampled" : "Greedy"; });
+
+}  // namespace
+}  // namespace mm_orch::generation
