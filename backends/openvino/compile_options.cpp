@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <openvino/op/parameter.hpp>
@@ -9,6 +10,7 @@
 #include <openvino/runtime/properties.hpp>
 
 #include "devices.h"
+#include "mm_orch/log.h"
 #include "openvino_errors.h"
 
 namespace mm_orch::openvino {
@@ -79,6 +81,34 @@ void check_properties(const ov::AnyMap& properties, const std::vector<std::strin
   }
 }
 
+bool is_float(const ov::Any& precision) {
+  const auto name = precision.as<std::string>();
+  return name == "f32" || name == "bf16" || name == "f16";
+}
+
+bool one_thread(const ov::AnyMap& properties) {
+  const auto threads = properties.find("INFERENCE_NUM_THREADS");
+  if (threads != properties.end() && threads->second.as<std::string>() != "0")
+    return threads->second.as<std::string>() == "1";
+  cpu_set_t cores;
+  return ::sched_getaffinity(0, sizeof cores, &cores) == 0 && CPU_COUNT(&cores) == 1;
+}
+
+// OpenVINO 2026.4's fused layers of 16 bits divide by zero with one thread, which ends the process.
+void avoid_one_thread_fault(ov::AnyMap& properties, const ov::AnyMap& asked,
+                            const std::string& device) {
+  if (device != "CPU" || properties[kInferencePrecision].as<std::string>() == "f32") return;
+  if (asked.count(kInferencePrecision))
+    throw ConfigurationError(
+        fmt::format("inference_precision '{}' is not possible with one thread for weights in FP16; "
+                    "allowed are f32, or two threads and more",
+                    asked.at(kInferencePrecision).as<std::string>()),
+        {.backend = kBackendName, .device = device});
+  log(LogLevel::kWarning,
+      "With one thread OpenVINO cannot compute in 16 bits; computing in f32, which is slower");
+  raise_to_f32(properties);
+}
+
 }  // namespace
 
 ov::AnyMap tuned_options(backend::Precision precision) {
@@ -128,6 +158,12 @@ ov::AnyMap compile_properties(const ov::Model& model, const std::string& weights
     return std::find(known.begin(), known.end(), entry.first) == known.end();
   });
   for (const auto& [name, value] : asked) result[name] = value;
+  if (weights == backend::precision_name(backend::Precision::kFP16) && one_thread(result))
+    avoid_one_thread_fault(result, asked, device);
+  // Paged attention takes a cache of floats only in the precision that it computes in.
+  const auto cache = result.find(kCachePrecision);
+  if (!asked.count(kCachePrecision) && cache != result.end() && is_float(cache->second))
+    cache->second = result[kInferencePrecision];
   return result;
 }
 

@@ -28,8 +28,9 @@ struct Scheduler::Participant {
   std::condition_variable changed;
   bool active = false;  // has room
   Clock::time_point waits_since;
-  bool expected = false;  // took part in the last step and will soon be back
-  bool in_step = false;   // the worker computes with its sequences
+  Clock::time_point last_progress;  // of a call
+  bool expected = false;            // took part in the last step and will soon be back
+  bool in_step = false;             // the worker computes with its sequences
   // Of the call that waits; `left` is 0 if none does.
   std::span<PagedSequence* const> sequences;
   std::vector<bool> done;
@@ -150,12 +151,13 @@ void Scheduler::wait_for_turn(std::unique_lock<std::mutex>& lock, Participant& p
       throw;
     }
     if (participant.left == 0) break;
-    const std::chrono::duration<double> waited = Clock::now() - start;
+    const std::chrono::duration<double> waited =
+        Clock::now() - std::max(start, participant.last_progress);
     if (cancelled) {
       withdraw();
       throw CancelledError("The request was cancelled");
     }
-    if (!participant.active && waited.count() > options_.wait_timeout_seconds) {
+    if (waited.count() > options_.wait_timeout_seconds) {
       withdraw();
       throw OverloadedError(
           fmt::format("The request waited {:.1f} s for room in the KV cache, the most allowed "
@@ -303,6 +305,9 @@ bool Scheduler::reserve(const Part& part, std::vector<Part>& chosen) {
       try {
         backend::throw_cache_full(runner_);
       } catch (const OutOfMemoryError&) {
+        std::erase_if(chosen, [&](const Part& other) {
+          return other.participant == part.participant;  // its caller takes its sequences away
+        });
         finish(*part.participant, std::current_exception());
       }
     }
@@ -373,6 +378,7 @@ void Scheduler::take(const std::vector<Part>& parts) {
     auto& sequence = part.sequence();
     auto& participant = *part.participant;
     sequence.computed += part.count;
+    participant.last_progress = Clock::now();
     stats_.computed_tokens += part.count;
     const int64_t still_missing = sequence.missing();
     const int64_t row = participant.first_row[part.index] + sequence.logits - part.logits -
