@@ -110,7 +110,7 @@ void PagedDecoder::lay_out(std::span<const backend::SequenceStep> sequences) {
     for (int64_t row = end - sequence.logits; row < end; ++row) rows_.push_back(row);
     past_.push_back(static_cast<int32_t>(sequence.past));
     starts_.push_back(static_cast<int32_t>(end));
-    const auto used = (length + kBlockTokens - 1) / kBlockTokens;
+    const auto used = layout().blocks_for(length);
     blocks_.insert(blocks_.end(), sequence.blocks.begin(), sequence.blocks.begin() + used);
     block_starts_.push_back(static_cast<int32_t>(blocks_.size()));
     longest_ = std::max(longest_, static_cast<int32_t>(length));

@@ -20,7 +20,7 @@ BlockTable& BlockTable::operator=(BlockTable&& other) noexcept {
 bool BlockTable::reserve(int64_t past, int64_t count) {
   BlockPool& pool = runner_->pool();
   const int64_t block_tokens = runner_->layout().block_tokens;
-  const auto wanted = static_cast<size_t>((past + count + block_tokens - 1) / block_tokens);
+  const auto wanted = static_cast<size_t>(runner_->layout().blocks_for(past + count));
   contents_.resize(std::min(contents_.size(), static_cast<size_t>(past / block_tokens)));
   for (auto i = static_cast<size_t>(past / block_tokens); i < wanted; ++i) {
     if (i < blocks_.size() && pool.writable(blocks_[i])) continue;

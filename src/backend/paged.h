@@ -29,6 +29,8 @@ class MM_ORCH_EXPORT PagedRunner {
     int64_t block_tokens = 0;  // tokens a block holds
     uint64_t block_bytes = 0;  // in all layers, keys and values
     int64_t blocks = 0;
+
+    int64_t blocks_for(int64_t tokens) const { return (tokens + block_tokens - 1) / block_tokens; }
   };
 
   virtual ~PagedRunner() = default;

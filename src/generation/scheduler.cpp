@@ -220,11 +220,10 @@ int64_t Scheduler::blocks_wanted(const Participant& participant) const {
 void Scheduler::admit() {
   int64_t available = runner_.pool().available();
   // What those that have room will still take for their calls.
-  const int64_t block_tokens = runner_.layout().block_tokens;
   for (const auto* participant : active_) {
     if (participant->left == 0) continue;
     for (const auto* sequence : participant->sequences)
-      available -= (sequence->missing() + block_tokens - 1) / block_tokens;
+      available -= runner_.layout().blocks_for(sequence->missing());
   }
   while (!waiting_.empty()) {
     Participant* participant = waiting_.front();
