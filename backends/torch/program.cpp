@@ -153,7 +153,7 @@ void Program::run_head(Frame& frame, backend::LogitsOf logits_of) const {
   const auto& weight = weights_.matrix(head_.weight);
   const int64_t vocabulary = weight.rows;
   frame.logits.resize(static_cast<size_t>(x.rows * vocabulary));
-  apply_linear(weight, weights_.vector_or_null(head_.bias), weights_.parts(), x,
+  apply_linear(weight, weights_.vector_or_null(head_.bias), weights_.precision(), x,
                {frame.logits.data(), x.rows, vocabulary, vocabulary});
 }
 

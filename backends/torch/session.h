@@ -18,7 +18,9 @@ class TorchModel : public backend::LoadedModel {
   backend::EncoderOutput encode(const backend::EncoderInput& input) override;
   std::string device() const override { return "cpu"; }
   std::string precision() const override {
-    return precision_ == Precision::kBF16 ? "BF16" : "FP32";
+    return precision_ == Precision::kINT8   ? "INT8"
+           : precision_ == Precision::kBF16 ? "BF16"
+                                            : "FP32";
   }
   uint64_t memory_bytes() const override { return program_.weight_bytes(); }
 

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "guard.h"
+#include "kernels/int8.h"
 #include "session.h"
 
 namespace mm_orch::torch_backend {
@@ -52,10 +53,12 @@ Precision precision_of(const backend::LoadOptions& options) {
   const auto precision = lowercase(options.inference_precision);
   if (precision.empty() || precision == "f32") return Precision::kF32;
   if (precision == "bf16") return Precision::kBF16;
+  if (precision == "int8" && kernels::has_vnni()) return Precision::kINT8;
   throw ConfigurationError(
       fmt::format(
-          "Inference precision '{}' is not available in the PyTorch backend; allowed: f32, bf16",
-          options.inference_precision),
+          "Inference precision '{}' is not available in the PyTorch backend; allowed: {}",
+          options.inference_precision,
+          kernels::has_vnni() ? "f32, bf16, int8" : "f32, bf16 (int8 needs a CPU with VNNI)"),
       error_context());
 }
 

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "graph/weight_reader.h"
+#include "kernels/int8.h"
 
 namespace mm_orch::torch_backend {
 namespace {
@@ -27,14 +28,20 @@ std::shared_ptr<std::byte> allocate(size_t bytes) {
 
 bool is_vector(const graph::Weight& weight) { return weight.shape.size() == 1; }
 
+// The type that matrices of floats become; empty: they stay what they are.
+using Rounding = std::optional<DType>;
+
 // The type in which a part of a weight is held.
-DType held_type(const graph::Weight& weight, const weights::Tensor& part, Precision precision) {
+DType held_type(const graph::Weight& weight, const weights::Tensor& part, Rounding rounding) {
   if (is_vector(weight)) return DType::kF32;
   const bool plain = dtype_info(part.dtype).block_elements == 1;
   const bool readable =
       kernels::can_read(part.dtype, graph::column_count(weight)) && (plain || !weight.transposed);
   const DType type = readable ? part.dtype : DType::kF32;
-  return type == DType::kF32 && precision == Precision::kBF16 ? DType::kBF16 : type;
+  if (!rounding || !kernels::can_read(*rounding, graph::column_count(weight))) return type;
+  const bool rounds =
+      *rounding == DType::kBF16 ? type == DType::kF32 : dtype_info(type).block_elements == 1;
+  return rounds ? *rounding : type;
 }
 
 // Parts of one type that lie one under the other, or a part alone.
@@ -44,15 +51,15 @@ struct Range {
   DType type = DType::kF32;
 };
 
-std::vector<Range> ranges_of(const graph::Weight& weight, Precision precision) {
+std::vector<Range> ranges_of(const graph::Weight& weight, Rounding rounding) {
   if (is_vector(weight)) return {{0, weight.parts.size(), 0, 1, DType::kF32}};
   if (weight.transposed)
-    return {{0, 1, 0, weight.shape[0], held_type(weight, weight.parts[0], precision)}};
+    return {{0, 1, 0, weight.shape[0], held_type(weight, weight.parts[0], rounding)}};
   std::vector<Range> ranges;
   int64_t row = 0;
   for (size_t i = 0; i < weight.parts.size(); ++i) {
     const auto& part = weight.parts[i];
-    const DType type = held_type(weight, part, precision);
+    const DType type = held_type(weight, part, rounding);
     if (ranges.empty() || ranges.back().type != type) ranges.push_back({i, i, row, 0, type});
     ranges.back().last_part = i + 1;
     ranges.back().rows += part.rows();
@@ -114,8 +121,11 @@ void convert(const graph::Weight& weight, const Range& range, std::byte* out) {
       const int64_t rows = std::min(rows_at_once, last - row);
       floats.resize(size(rows));
       graph::read_rows(weight, range.first_row + row, rows, floats);
-      kernels::round_to_bf16(floats.data(), rows * columns,
-                             reinterpret_cast<uint16_t*>(out) + row * columns);
+      std::byte* target = out + row * kernels::row_bytes(range.type, columns);
+      if (range.type == DType::kQ8_0)
+        kernels::to_q8_0(floats.data(), rows * columns, target);
+      else
+        kernels::round_to_bf16(floats.data(), rows * columns, reinterpret_cast<uint16_t*>(target));
     }
   });
 }
@@ -132,19 +142,32 @@ void fill(const graph::Weight& weight, const Range& range, std::byte* out) {
   copy_transposed(first, out);
 }
 
+// Embeddings that no Linear reads are looked up row by row: to round them saves nothing.
+std::vector<Rounding> roundings_of(const graph::Graph& graph, Precision precision) {
+  if (precision == Precision::kBF16)
+    return std::vector<Rounding>(graph.weights.size(), DType::kBF16);
+  std::vector<Rounding> roundings(graph.weights.size());
+  if (precision != Precision::kINT8) return roundings;
+  for (const auto& node : graph.nodes)
+    if (const auto* linear = std::get_if<graph::Linear>(&node.op))
+      roundings[linear->weight] = DType::kQ8_0;
+  return roundings;
+}
+
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 }  // namespace
 
-WeightStore::WeightStore(const graph::Graph& graph, Precision precision)
-    : parts_(precision == Precision::kBF16 ? 1 : 3) {
+WeightStore::WeightStore(const graph::Graph& graph, Precision precision) : precision_(precision) {
+  const auto roundings = roundings_of(graph, precision);
   std::vector<std::vector<Range>> ranges;
   int64_t to_read = 0;
   const auto bytes_of = [&](const graph::Weight& weight, const Range& range) {
     return range.rows * kernels::row_bytes(range.type, graph::column_count(weight));
   };
-  for (const auto& weight : graph.weights) {
-    ranges.push_back(ranges_of(weight, precision));
+  for (size_t i = 0; i < graph.weights.size(); ++i) {
+    const auto& weight = graph.weights[i];
+    ranges.push_back(ranges_of(weight, roundings[i]));
     for (const auto& range : ranges.back())
       if (!usable_in_place(weight, range)) to_read += aligned(bytes_of(weight, range));
   }

@@ -14,8 +14,12 @@
 
 namespace mm_orch::torch_backend {
 
-/// What float32 matrices become: themselves, or bfloat16.
-enum class Precision { kF32, kBF16 };
+/// What is computed in, and what float32 matrices become: themselves; bfloat16; or, with those of
+/// 16 bits, blocks of Q8_0 if a Linear reads them.
+enum class Precision { kF32, kBF16, kINT8 };
+
+/// bfloat16 in which a product of many rows takes a float: 3 (exact) or 1.
+constexpr int parts_of(Precision precision) { return precision == Precision::kF32 ? 3 : 1; }
 
 /// Rows of a matrix of which all have one type.
 struct RowRange {
@@ -40,14 +44,13 @@ class WeightStore {
   const float* vector_or_null(graph::WeightId id) const {
     return id == graph::kNone ? nullptr : vector(id);
   }
-  /// bfloat16 in which a product of many rows takes a float: 3 (exact) or 1.
-  int parts() const { return parts_; }
+  Precision precision() const { return precision_; }
   uint64_t bytes() const { return bytes_; }
 
  private:
   std::vector<Matrix> matrices_;  // by WeightId; a vector is a matrix of one row
   std::vector<std::shared_ptr<const void>> owners_;
-  int parts_;
+  Precision precision_;
   uint64_t bytes_ = 0;
 };
 

@@ -28,8 +28,9 @@ struct LoadOptions {
       "auto";           // "cpu", "CPU", "GPU", "GPU.1", "AUTO", "auto": the backend's default
   int num_threads = 0;  // 0: the backend's default
   int num_streams = 0;  // 0: the backend's default
-  std::string inference_precision;       // "f32", "bf16", "f16"; empty: the artifact's own or f32
-  uint64_t kv_cache_bytes = 1ULL << 30;  // of all sequences together; one context at least
+  /// "f32", "bf16", "f16" (OpenVINO), "int8" (PyTorch); empty: the artifact's own or f32.
+  std::string inference_precision;
+  uint64_t kv_cache_bytes = 1ULL << 30;           // of all sequences together; one context at least
   std::map<std::string, std::string> properties;  // passed to the SDK as they are
 };
 

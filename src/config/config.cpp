@@ -16,7 +16,8 @@ namespace mm_orch::config {
 namespace {
 
 const std::vector<std::string> kBackends{"pytorch", "openvino"};
-const std::vector<std::string> kPrecisions{"f32", "bf16", "f16"};
+const std::vector<std::string> kOpenVINOPrecisions{"f32", "bf16", "f16"};
+const std::vector<std::string> kPyTorchPrecisions{"f32", "bf16", "int8"};
 constexpr int kMostThreads = 4096;
 constexpr const char* kDevicesAllowed =
     "AUTO, CPU, GPU, NPU or cuda, with an index where there are several (GPU.1, cuda:0)";
@@ -47,7 +48,7 @@ OpenVinoConfig read_openvino(const MapReader& section) {
   section.read("auto_export", config.auto_export);
   section.read("num_threads", config.num_threads, 0, kMostThreads);
   section.read("num_streams", config.num_streams, 0, kMostThreads);
-  section.read_one_of("inference_precision", config.inference_precision, kPrecisions);
+  section.read_one_of("inference_precision", config.inference_precision, kOpenVINOPrecisions);
   const auto breaker = section.map("circuit_breaker");
   breaker.allow_only({"failures", "retry_after_seconds"});
   breaker.read("failures", config.circuit_breaker.failures, 0, 1000);
@@ -63,7 +64,7 @@ PyTorchConfig read_pytorch(const MapReader& section) {
   PyTorchConfig config;
   read_device(section, config.device);
   section.read("num_threads", config.num_threads, 0, kMostThreads);
-  section.read_one_of("inference_precision", config.inference_precision, kPrecisions);
+  section.read_one_of("inference_precision", config.inference_precision, kPyTorchPrecisions);
   return config;
 }
 

@@ -25,6 +25,16 @@ uint64_t size_of(const fs::path& file) {
   return error ? 0 : bytes;
 }
 
+// What PyTorch makes of a stored tensor.
+uint64_t held_bytes(const weights::Tensor& part, const std::string& precision) {
+  const uint64_t bytes = part.data.size();
+  if (precision == "bf16" && part.dtype == DType::kF32) return bytes / 2;
+  const bool rounded = precision == "int8" && part.shape.size() == 2;
+  if (rounded && part.dtype == DType::kF32) return bytes * 17 / 64;  // 8.5 bits of 32
+  if (rounded && dtype_info(part.dtype).block_elements == 1) return bytes * 17 / 32;
+  return bytes;
+}
+
 std::string gigabytes(uint64_t bytes) {
   return fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9);
 }
@@ -32,11 +42,10 @@ std::string gigabytes(uint64_t bytes) {
 }  // namespace
 
 MemoryNeed memory_needed(const graph::Graph& graph, const backend::LoadOptions& options) {
-  const bool halved = options.inference_precision == "bf16";
   MemoryNeed need{.cache_bytes = cache_bytes(graph.info, sizeof(float))};
   for (const auto& weight : graph.weights)
     for (const auto& part : weight.parts)
-      need.weight_bytes += part.data.size() / (halved && part.dtype == DType::kF32 ? 2 : 1);
+      need.weight_bytes += held_bytes(part, options.inference_precision);
   return need;
 }
 

@@ -19,7 +19,8 @@ struct MemoryNeed {
   uint64_t cache_bytes = 0;
 };
 
-/// On PyTorch, which holds the weights as they are stored; in bf16 those of 32 bits too.
+/// On PyTorch, which holds the weights as they are stored; in bf16 those of 32 bits halved; in
+/// int8 those of 32 and 16 bits in 8.5.
 MemoryNeed memory_needed(const graph::Graph& graph, const backend::LoadOptions& options);
 /// On OpenVINO, which holds the weights as they lie in the .bin beside `xml`, laid out anew
 /// (measured: 1.0 times the file, and 60 MB); the file itself is mapped, and goes when room is

@@ -151,7 +151,7 @@ const DistanceBias& distance_bias(Frame& frame, const SelfAttention& op, int64_t
 
 Step lower_attention(const graph::Attention& attention, const graph::Node& node,
                      Lowering& lowering) {
-  SelfAttention op{attention, nullptr, 0, lowering.weights.parts()};
+  SelfAttention op{attention, nullptr, 0, parts_of(lowering.weights.precision())};
   if (const auto index = relative_table(attention.relative, false, lowering); index >= 0) {
     op.table_index = static_cast<size_t>(index);
     op.relative =

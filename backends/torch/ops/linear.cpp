@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "kernels/amx.h"
+#include "kernels/int8.h"
 #include "kernels/rowwise.h"
 #include "ops/aligned.h"
 #include "ops/lowering.h"
@@ -20,24 +21,46 @@ namespace {
 // 2 threads for [49152, 576]), 2 rows 0.85 times with AVX-512, 4 to 16 rows 1.05 to 2.6 times.
 constexpr int64_t kFewRows = 16;
 
-// With AMX our kernel of a few rows is faster up to here.
+// With AMX our kernels of a few rows are faster up to here.
 constexpr int64_t kFewRowsBesideAmx = 8;
+constexpr int64_t kFewInt8RowsBesideAmx = 5;
 
 // Packed rows of x that a thread reads again and again should stay in its L2 cache.
 constexpr int64_t kPackedElements = 1 << 19;
 
 constexpr int64_t kPanelFloats = 1 << 20;  // of weights expanded for one sgemm
 
-void few_rows(const Matrix& weight, const float* bias, const View& x, const View& y) {
+// x in bytes, if they are wanted and a range of the weight is read by them; else null.
+const kernels::ByteGroup* bytes_of(const View& x, const Matrix& weight, Precision precision) {
+  static thread_local std::vector<kernels::ByteGroup> buffer;
+  if (precision != Precision::kINT8) return nullptr;
+  if (std::ranges::none_of(weight.ranges,
+                           [](const auto& range) { return kernels::in_int8(range.rows.dtype); }))
+    return nullptr;
+  const int64_t groups = x.columns / 32;
+  buffer.resize(static_cast<size_t>(x.rows * groups));
+  for (int64_t r = 0; r < x.rows; ++r)
+    kernels::to_bytes(x.row(r), x.columns, buffer.data() + r * groups);
+  return buffer.data();
+}
+
+void few_rows(const Matrix& weight, const float* bias, Precision precision, const View& x,
+              const View& y) {
+  const auto* bytes = bytes_of(x, weight, precision);
   at::parallel_for(0, y.columns, 16, [&](int64_t first, int64_t last) {
     for (const auto& range : weight.ranges) {
       const int64_t begin = std::max(first, range.first) - range.first;
       const int64_t end = std::min(last, range.first + range.count) - range.first;
       if (begin >= end) continue;
-      const kernels::LinearArgs args{
-          x.data,   x.stride, range.rows, bias ? bias + range.first : nullptr, y.data + range.first,
-          y.stride, x.rows,   x.columns};
-      kernels::linear(args, begin, end);
+      const float* own_bias = bias ? bias + range.first : nullptr;
+      float* own_y = y.data + range.first;
+      if (bytes && kernels::in_int8(range.rows.dtype))
+        kernels::int8_linear({bytes, range.rows, own_bias, own_y, y.stride, x.rows, x.columns},
+                             begin, end);
+      else
+        kernels::linear(
+            {x.data, x.stride, range.rows, own_bias, own_y, y.stride, x.rows, x.columns}, begin,
+            end);
     }
   });
 }
@@ -99,10 +122,12 @@ void on_amx(const Matrix& weight, const float* bias, int parts, const View& x, c
 
 }  // namespace
 
-void apply_linear(const Matrix& weight, const float* bias, int parts, const View& x,
+void apply_linear(const Matrix& weight, const float* bias, Precision precision, const View& x,
                   const View& y) {
-  if (kernels::has_amx() && x.rows > kFewRowsBesideAmx) return on_amx(weight, bias, parts, x, y);
-  if (x.rows <= kFewRows) return few_rows(weight, bias, x, y);
+  const bool int8 = precision == Precision::kINT8;
+  if (kernels::has_amx() && x.rows > (int8 ? kFewInt8RowsBesideAmx : kFewRowsBesideAmx))
+    return on_amx(weight, bias, parts_of(precision), x, y);
+  if (x.rows <= kFewRows || int8) return few_rows(weight, bias, precision, x, y);
   many_rows(weight, x, y);
   if (!bias) return;
   for_rows(y.rows, y.columns, [&](int64_t first, int64_t last) {
@@ -112,9 +137,9 @@ void apply_linear(const Matrix& weight, const float* bias, int parts, const View
 
 Step lower_linear(const graph::Linear& op, const graph::Node& node, Lowering& lowering) {
   return [&weight = lowering.weights.matrix(op.weight),
-          bias = lowering.weights.vector_or_null(op.bias), parts = lowering.weights.parts(),
+          bias = lowering.weights.vector_or_null(op.bias), precision = lowering.weights.precision(),
           input = node.inputs[0], output = node.outputs[0]](Frame& frame) {
-    apply_linear(weight, bias, parts, frame.values[input], frame.values[output]);
+    apply_linear(weight, bias, precision, frame.values[input], frame.values[output]);
   };
 }
 

@@ -48,8 +48,8 @@ int64_t relative_table(const graph::RelativePosition& relative, bool bidirection
                        Lowering& lowering);
 
 /// y = x · weightᵀ + bias (null: none), by whichever way is fastest for the number of rows.
-/// @param parts  WeightStore::parts.
-void apply_linear(const Matrix& weight, const float* bias, int parts, const View& x, const View& y);
+void apply_linear(const Matrix& weight, const float* bias, Precision precision, const View& x,
+                  const View& y);
 
 /// Fills `table` for the tokens at `positions`.
 void fill_rope_table(const graph::Rope& op, const std::vector<int64_t>& positions,

@@ -14,7 +14,7 @@ namespace mm_orch::torch_backend {
 struct SelfAttention : graph::Attention {
   std::shared_ptr<const RelativeTable> relative;
   size_t table_index = 0;
-  int parts = 3;  // WeightStore::parts
+  int parts = 3;  // parts_of
 };
 
 /// The first key that token `position` (padding counted) of sequence `b` sees.

@@ -11,6 +11,7 @@
 
 #include "kernels/amx.h"
 #include "kernels/attention.h"
+#include "kernels/int8.h"
 #include "kernels/linear_tile.h"
 #include "kernels/rowwise.h"
 #include "weights/tensor.h"
@@ -191,6 +192,86 @@ TEST_P(Amx, OnePartIsABfloat16) {
     const double error = error_of(1, 33, 70, columns);
     EXPECT_LE(error, 0.008) << columns;  // both factors rounded: 2^-8 + 2^-8
     EXPECT_GE(error, 1e-5) << columns;   // and not more than that is computed
+  }
+}
+
+TEST(Int8, RoundsEachGroupOf32ToItsLargest) {
+  if (!kernels::has_vnni()) GTEST_SKIP() << "this processor has no VNNI";
+  auto x = random_floats(96, 2);
+  std::fill(x.begin() + 32, x.begin() + 64, 0.0f);
+  for (int i = 64; i < 96; ++i) x[i] *= 1e-30f;
+  std::vector<kernels::ByteGroup> groups(3);
+  kernels::to_bytes(x.data(), 96, groups.data());
+  for (int g = 0; g < 3; ++g) {
+    const auto& group = groups[g];
+    float largest = 0.0f;
+    double sum = 0;
+    int sums[8] = {};
+    for (int i = 0; i < 32; ++i) {
+      largest = std::max(largest, std::abs(x[32 * g + i]));
+      const double value = double{group.scale} * group.values[i];
+      EXPECT_NEAR(value, x[32 * g + i], 0.501 * group.scale);
+      sum += value;
+      sums[i / 4] -= group.values[i];
+    }
+    EXPECT_FLOAT_EQ(group.scale, largest / 127.0f);
+    EXPECT_NEAR(group.sum, sum, 1e-5 * largest);
+    EXPECT_TRUE(std::equal(sums, sums + 8, group.sums));
+  }
+}
+
+class Int8Types : public Kernels {};
+
+INSTANTIATE_TEST_SUITE_P(Types, Int8Types,
+                         ::testing::Values(DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ4_K,
+                                           DType::kQ5_K, DType::kQ6_K),
+                         [](const auto& type) { return std::string(dtype_info(type.param).name); });
+
+TEST_P(Int8Types, LinearIsASumOverRoundedX) {
+  ASSERT_TRUE(kernels::in_int8(GetParam()));
+  if (!kernels::has_vnni()) GTEST_SKIP() << "this processor has no VNNI";
+  const int64_t out = 11;
+  const auto bias = random_floats(out, 3);
+  for (const int64_t columns : depths(GetParam())) {
+    const Stored stored(GetParam(), out, columns);
+    for (const int64_t rows : {1, 2, 3, 4, 5, 7}) {
+      const auto x = random_floats(rows * columns, 2);
+      std::vector<kernels::ByteGroup> groups(static_cast<size_t>(rows * columns / 32));
+      kernels::to_bytes(x.data(), rows * columns, groups.data());
+      std::vector<float> rounded;
+      for (const auto& group : groups)
+        for (const int8_t value : group.values) rounded.push_back(group.scale * value);
+      std::vector<float> y(static_cast<size_t>(rows * 13), -1.0f);
+      const kernels::Int8Args args{groups.data(), stored.rows(), bias.data(), y.data(), 13,
+                                   rows,          columns};
+      kernels::int8_linear(args, 0, 6);
+      kernels::int8_linear(args, 6, out);
+      Worst worst;
+      for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t o = 0; o < out; ++o)
+          worst.add(y[r * 13 + o], &rounded[r * columns], &stored.floats[o * columns], columns,
+                    bias[o]);
+        EXPECT_EQ(y[r * 13 + 11], -1.0f);
+      }
+      EXPECT_LE(worst.error, kFloatError) << columns << " " << rows;
+    }
+  }
+}
+
+TEST(KernelRows, RoundToQ8_0) {
+  auto x = random_floats(96, 9);
+  std::fill(x.begin() + 32, x.begin() + 64, 0.0f);
+  for (int i = 64; i < 96; ++i) x[i] *= 1e-6f;  // a subnormal scale
+  std::vector<std::byte> blocks(3 * 34);
+  kernels::to_q8_0(x.data(), 96, blocks.data());
+  const auto floats = weights::read_f32({"w", DType::kQ8_0, {1, 96}, blocks, nullptr, 0});
+  for (int i = 0; i < 96; ++i) {
+    const int first = i / 32 * 32;
+    const float largest =
+        std::abs(*std::max_element(x.begin() + first, x.begin() + first + 32,
+                                   [](float a, float b) { return std::abs(a) < std::abs(b); }));
+    // Half a step, and as much as the largest is beyond 127 rounded scales.
+    EXPECT_NEAR(floats[i], x[i], largest * 0.0045f + 4e-6f * (i >= 64)) << i;
   }
 }
 

@@ -2,6 +2,7 @@
 #include <fstream>
 #include <set>
 
+#include "kernels/int8.h"
 #include "torch_models.h"
 
 namespace mm_orch::testing {
@@ -42,6 +43,10 @@ TEST(TorchLoad, RefusesWhatItDoesNotKnow) {
   precision.inference_precision = "f16";
   EXPECT_NE(message_of<ConfigurationError>(precision).find("allowed: f32, bf16"),
             std::string::npos);
+  if (!torch_backend::kernels::has_vnni()) {
+    precision.inference_precision = "int8";
+    EXPECT_NE(message_of<ConfigurationError>(precision).find("VNNI"), std::string::npos);
+  }
   backend::LoadOptions property;
   property.properties = {{"FASTER", "YES"}};
   EXPECT_NE(message_of<ConfigurationError>(property).find("FASTER"), std::string::npos);
@@ -116,13 +121,13 @@ TEST(TorchLoad, InterleavedHeadsAreMovedAsStored) {
                       last_logits(*load_on_torch(in_f32(source)), random_tokens(9)));
 }
 
-// A precision of half the bits: what differs is no more than their rounding.
-TEST(TorchLoad, Bfloat16IsAPrecision) {
+// What differs is no more than the rounding of so few bits.
+void expect_rounded(const std::string& precision, const std::string& name, double memory) {
   for (const auto& source : {random_llama(), random_gpt2()}) {
     const auto exact = load_on_torch(source);
-    const auto model = load_on_torch(source, "bf16");
-    EXPECT_EQ(model->precision(), "BF16");
-    EXPECT_LT(model->memory_bytes(), exact->memory_bytes() * 0.6);
+    const auto model = load_on_torch(source, precision);
+    EXPECT_EQ(model->precision(), name);
+    EXPECT_LT(model->memory_bytes(), exact->memory_bytes() * memory);
     for (const size_t count : {1, 3, 30}) {
       const auto expected = last_logits(*exact, random_tokens(count));
       const auto actual = last_logits(*model, random_tokens(count));
@@ -135,6 +140,13 @@ TEST(TorchLoad, Bfloat16IsAPrecision) {
       EXPECT_GE(worst / largest, 1e-4) << count;
     }
   }
+}
+
+TEST(TorchLoad, Bfloat16IsAPrecision) { expect_rounded("bf16", "BF16", 0.6); }
+
+TEST(TorchLoad, Int8IsAPrecision) {
+  if (!torch_backend::kernels::has_vnni()) GTEST_SKIP() << "this processor has no VNNI";
+  expect_rounded("int8", "INT8", 0.5);
 }
 
 // Two OpenMP runtimes in one process fight over the cores.
