@@ -123,7 +123,7 @@ BAD = [
     {"openvino": {"properties": {"A": {"B": 1}}}},
     {"openvino": {"properties": {"A": None}}},
     {"pytorch": {"cache_dir": "x"}},
-    {"pytorch": {"inference_precision": "int8"}},
+    {"pytorch": {"inference_precision": "f16"}},
     {"model_overrides": "openvino"},
     {"model_overrides": {"gpt2": "tensorflow"}},
     {"model_overrides": {"gpt2": None}},
