@@ -95,7 +95,21 @@ uint64_t bytes_needed(const fs::path& xml, std::string_view text) {
   return needed;
 }
 
-void check_files(const fs::path& xml, const fs::path& bin) {
+}  // namespace
+
+void write_ir(const std::shared_ptr<ov::Model>& model, const fs::path& stem, ScratchFile* drained) {
+  const fs::path xml_path = stem.string() + ".xml";
+  Output xml(xml_path, nullptr);
+  Output bin(stem.string() + ".bin", drained);
+  translate<BackendError>(
+      "Cannot write " + xml_path.string(), {.backend = kBackendName, .path = xml_path.string()},
+      [&] { ov::pass::Serialize(xml.stream(), bin.stream()).run_on_model(model); });
+  bin.close();
+  xml.close();
+}
+
+void check_ir(const fs::path& xml) {
+  const auto bin = fs::path(xml).replace_extension(".bin");
   const auto file = MappedFile::open(xml);
   const auto bytes = file->bytes();
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -110,26 +124,17 @@ void check_files(const fs::path& xml, const fs::path& bin) {
             fmt::format("it has {} bytes, but {} names {}", size, xml.filename().string(), needed));
 }
 
-}  // namespace
-
-void write_ir(const std::shared_ptr<ov::Model>& model, const fs::path& stem, ScratchFile* drained) {
-  const fs::path xml_path = stem.string() + ".xml";
-  Output xml(xml_path, nullptr);
-  Output bin(stem.string() + ".bin", drained);
-  translate<BackendError>(
-      "Cannot write " + xml_path.string(), {.backend = kBackendName, .path = xml_path.string()},
-      [&] { ov::pass::Serialize(xml.stream(), bin.stream()).run_on_model(model); });
-  bin.close();
-  xml.close();
+std::shared_ptr<ov::Model> read_ir(const fs::path& xml) {
+  return translate<FileValidationError>(
+      "Cannot read " + xml.string(), {.backend = kBackendName, .path = xml.string()},
+      [&] { return core().read_model(xml, fs::path(xml).replace_extension(".bin")); });
 }
 
-std::shared_ptr<ov::Model> read_ir(const fs::path& xml) {
-  fs::path bin = xml;
-  bin.replace_extension(".bin");
-  check_files(xml, bin);
-  return translate<FileValidationError>("Cannot read " + xml.string(),
-                                        {.backend = kBackendName, .path = xml.string()},
-                                        [&] { return core().read_model(xml, bin); });
+fs::path encoder_beside(const fs::path& xml) {
+  std::string name = xml.filename().string();
+  const size_t place = name.rfind("decoder");
+  if (place == std::string::npos) return {};
+  return xml.parent_path() / name.replace(place, 7, "encoder");
 }
 
 std::string weight_precision(const ov::Model& model) {
@@ -145,14 +150,6 @@ std::string weight_precision(const ov::Model& model) {
   const auto most = std::max_element(elements.begin(), elements.end(),
                                      [](auto& a, auto& b) { return a.second < b.second; });
   return most == elements.end() ? "FP32" : most->first;
-}
-
-std::map<std::string, std::string> read_metadata(const ov::Model& model) {
-  std::map<std::string, std::string> metadata;
-  if (!model.has_rt_info(kMetadataKey)) return metadata;
-  for (const auto& [name, value] : model.get_rt_info<ov::AnyMap>(kMetadataKey))
-    metadata[name] = value.as<std::string>();
-  return metadata;
 }
 
 void write_metadata(ov::Model& model, const std::map<std::string, std::string>& metadata) {

@@ -15,15 +15,23 @@ namespace mm_orch::openvino {
 void write_ir(const std::shared_ptr<ov::Model>& model, const std::filesystem::path& stem,
               ScratchFile* drained);
 
+/// Whether both files are whole, without reading the graph.
 /// @throws ModelNotFoundError   the file is not there.
-/// @throws FileValidationError  damaged or truncated; the .bin is checked before it is mapped.
+/// @throws FileValidationError  damaged or truncated.
+void check_ir(const std::filesystem::path& xml);
+
+/// Of files that were checked, since they are mapped.
+/// @throws FileValidationError  the graph is damaged.
 std::shared_ptr<ov::Model> read_ir(const std::filesystem::path& xml);
+
+/// Where the encoder of a decoder lies: "t5-small_decoder.xml" → "t5-small_encoder.xml"; empty
+/// where the file is no decoder's.
+std::filesystem::path encoder_beside(const std::filesystem::path& xml);
 
 /// The precision of most of the weights: "FP32", "FP16", "INT8", "INT4".
 std::string weight_precision(const ov::Model& model);
 
-/// Text kept inside the model under "mm_orch"; empty for a model of another tool.
-std::map<std::string, std::string> read_metadata(const ov::Model& model);
+/// Keeps text inside the model under "mm_orch"; backend/ir_metadata.h reads it.
 void write_metadata(ov::Model& model, const std::map<std::string, std::string>& metadata);
 
 }  // namespace mm_orch::openvino

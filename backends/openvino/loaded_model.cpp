@@ -14,6 +14,7 @@
 #include "mm_orch/log.h"
 #include "openvino_errors.h"
 #include "paged_form.h"
+#include "paged_reader.h"
 #include "session.h"
 
 namespace mm_orch::openvino {
@@ -46,71 +47,96 @@ uint64_t constant_bytes(const ov::Model& model) {
 }
 
 std::shared_ptr<backend::LoadedModel> compile(const CompileRequest& request,
-                                              const backend::LoadOptions& options) {
-  if (request.decoder) return OpenVinoModel::compile(request, options);
+                                              const backend::LoadOptions& options,
+                                              const CompileCache* cache) {
+  if (request.decoder) return OpenVinoModel::compile(request, options, cache);
   return EncoderModel::compile(request, options);
 }
 
-OpenVinoModel::OpenVinoModel(const CompileRequest& request, std::string device)
-    : info_(request.info),
-      precision_(request.precision),
-      context_{.backend = kBackendName, .device = std::move(device), .path = request.path},
-      memory_bytes_(constant_bytes(*request.decoder)) {
-  if (request.encoder) memory_bytes_ += constant_bytes(*request.encoder);
+std::shared_ptr<backend::LoadedModel> load_compiled(const CompileCache& cache,
+                                                    const graph::ModelInfo& info,
+                                                    const std::string& device,
+                                                    const std::string& path,
+                                                    const backend::LoadOptions& options) {
+  auto form = cache.read();
+  if (!form) return nullptr;
+  return OpenVinoModel::adopt(std::move(*form), info, device, path, options);
 }
 
+OpenVinoModel::OpenVinoModel(const graph::ModelInfo& info, ErrorContext context)
+    : info_(info), context_(std::move(context)) {}
+
 std::shared_ptr<OpenVinoModel> OpenVinoModel::compile(const CompileRequest& request,
-                                                      const backend::LoadOptions& options) {
-  std::shared_ptr<OpenVinoModel> loaded(new OpenVinoModel(request, resolve_device(options.device)));
+                                                      const backend::LoadOptions& options,
+                                                      const CompileCache* cache) {
+  const auto device = resolve_device(options.device);
+  std::shared_ptr<OpenVinoModel> loaded(new OpenVinoModel(
+      request.info, {.backend = kBackendName, .device = device, .path = request.path}));
   const auto& context = loaded->context_;
   if (!request.path.empty()) check_interface(*request.decoder, request.info, context);
-  auto properties =
-      compile_properties(*request.decoder, request.precision, context.device, options);
+  auto properties = compile_properties(*request.decoder, request.precision, device, options);
   CompileRequest changed = request;
-  std::vector<std::string> source_names;
+  CompiledForm form{.precision = request.precision,
+                    .memory_bytes = constant_bytes(*request.decoder)};
+  if (request.encoder) form.memory_bytes += constant_bytes(*request.encoder);
   translate<ModelLoadError>("OpenVINO cannot use the model", context, [&] {
-    if (changed.encoder) source_names = move_source_part(changed.encoder, changed.decoder);
-    auto paged = !changed.encoder && context.device == "CPU"
-                     ? paged_form(*changed.decoder, request.info)
-                     : nullptr;
-    loaded->is_paged_ = paged != nullptr;
+    if (changed.encoder) form.source_names = move_source_part(changed.encoder, changed.decoder);
+    auto paged =
+        !changed.encoder && device == "CPU" ? paged_form(*changed.decoder, request.info) : nullptr;
     if (paged)
       changed.decoder = std::move(paged);
     else
       cut_logits(*changed.decoder);
   });
   try {
-    loaded->prepare(changed, source_names, properties, options.kv_cache_bytes);
+    loaded->prepare(changed, form, properties, options.kv_cache_bytes);
   } catch (const ModelLoadError& error) {
     // The CPU plug-in's fused bf16 layers do not take all sizes.
     if (!lowered_by_artifact(properties, options)) throw;
     log(LogLevel::kWarning, fmt::format("{}; trying again in f32, which is slower", error.what()));
     raise_to_f32(properties);
-    loaded->prepare(changed, source_names, properties, options.kv_cache_bytes);
+    loaded->prepare(changed, form, properties, options.kv_cache_bytes);
   }
+  if (cache) cache->write(form, properties);
   return loaded;
 }
 
-void OpenVinoModel::prepare(const CompileRequest& request,
-                            const std::vector<std::string>& source_names,
+std::shared_ptr<OpenVinoModel> OpenVinoModel::adopt(CompiledForm form, const graph::ModelInfo& info,
+                                                    const std::string& device,
+                                                    const std::string& path,
+                                                    const backend::LoadOptions& options) {
+  std::shared_ptr<OpenVinoModel> loaded(
+      new OpenVinoModel(info, {.backend = kBackendName, .device = device, .path = path}));
+  loaded->take(form, options.kv_cache_bytes);
+  return loaded;
+}
+
+void OpenVinoModel::prepare(const CompileRequest& request, CompiledForm& form,
                             const ov::AnyMap& properties, uint64_t kv_cache_bytes) {
   translate<ModelLoadError>("OpenVINO cannot compile the model", context_, [&] {
-    auto compiled = core().compile_model(request.decoder, context_.device, properties);
-    paged_.reset();
-    if (is_paged_)
-      paged_.emplace(std::move(compiled), info_, context_, kv_cache_bytes);
-    else
-      requests_.emplace(std::move(compiled));
+    form.decoder = core().compile_model(request.decoder, context_.device, properties);
     if (request.encoder)
-      sources_.emplace(core().compile_model(request.encoder, context_.device, properties),
-                       source_names);
+      form.encoder = core().compile_model(request.encoder, context_.device, properties);
   });
+  take(form, kv_cache_bytes);
   try {
     warm_up();
   } catch (const InferenceError& error) {
     throw ModelLoadError(fmt::format("The model compiles but does not run: {}", error.what()),
                          context_);
   }
+}
+
+void OpenVinoModel::take(const CompiledForm& form, uint64_t kv_cache_bytes) {
+  precision_ = form.precision;
+  memory_bytes_ = form.memory_bytes;
+  file_ = form.file;
+  paged_.reset();
+  if (has_input(form.decoder, kPagedInput))
+    paged_.emplace(form.decoder, info_, context_, kv_cache_bytes);
+  else
+    requests_.emplace(form.decoder);
+  if (form.encoder) sources_.emplace(*form.encoder, form.source_names);
 }
 
 void OpenVinoModel::warm_up() {

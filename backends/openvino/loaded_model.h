@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "compile_cache.h"
 #include "paged_decoder.h"
 #include "request_pool.h"
 #include "source_reader.h"
@@ -24,9 +25,14 @@ struct CompileRequest {
 
 class OpenVinoModel : public backend::LoadedModel {
  public:
-  /// Compiles and warms up.
+  /// Compiles and warms up. @param cache  keeps what was compiled; null: none does.
   static std::shared_ptr<OpenVinoModel> compile(const CompileRequest& request,
-                                                const backend::LoadOptions& options);
+                                                const backend::LoadOptions& options,
+                                                const CompileCache* cache = nullptr);
+  /// Of what was compiled before and has run then.
+  static std::shared_ptr<OpenVinoModel> adopt(CompiledForm form, const graph::ModelInfo& info,
+                                              const std::string& device, const std::string& path,
+                                              const backend::LoadOptions& options);
 
   std::unique_ptr<backend::Session> new_session(const backend::SessionOptions& options) override;
   backend::PagedRunner* paged() override { return paged_ ? &*paged_ : nullptr; }
@@ -45,9 +51,10 @@ class OpenVinoModel : public backend::LoadedModel {
   SourceReader* sources() { return sources_ ? &*sources_ : nullptr; }
 
  private:
-  OpenVinoModel(const CompileRequest& request, std::string device);
-  void prepare(const CompileRequest& request, const std::vector<std::string>& source_names,
-               const ov::AnyMap& properties, uint64_t kv_cache_bytes);
+  OpenVinoModel(const graph::ModelInfo& info, ErrorContext context);
+  void prepare(const CompileRequest& request, CompiledForm& form, const ov::AnyMap& properties,
+               uint64_t kv_cache_bytes);
+  void take(const CompiledForm& form, uint64_t kv_cache_bytes);
   std::unique_ptr<backend::Session> open_session(const backend::SessionOptions& options,
                                                  std::shared_ptr<const LoadedModel> owner);
   void warm_up();
@@ -56,7 +63,7 @@ class OpenVinoModel : public backend::LoadedModel {
   std::string precision_;
   ErrorContext context_;
   uint64_t memory_bytes_ = 0;
-  bool is_paged_ = false;
+  std::shared_ptr<const MappedFile> file_;  // see CompiledForm
   std::optional<PagedDecoder> paged_;
   std::optional<RequestPool> requests_;
   std::optional<SourceReader> sources_;
@@ -66,7 +73,15 @@ uint64_t constant_bytes(const ov::Model& model);
 
 /// Compiles what the request has: an EncoderModel, if there is no decoder, else an OpenVinoModel.
 std::shared_ptr<backend::LoadedModel> compile(const CompileRequest& request,
-                                              const backend::LoadOptions& options);
+                                              const backend::LoadOptions& options,
+                                              const CompileCache* cache = nullptr);
+
+/// A model that generates text, as `cache` kept it; null: it did not. @param path  for messages.
+std::shared_ptr<backend::LoadedModel> load_compiled(const CompileCache& cache,
+                                                    const graph::ModelInfo& info,
+                                                    const std::string& device,
+                                                    const std::string& path,
+                                                    const backend::LoadOptions& options);
 
 /// @throws UnsupportedModelError  none of `ports` has that name; says how to export for `task`.
 template <class Ports>

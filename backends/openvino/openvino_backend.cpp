@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <mutex>
 #include <openvino/core/version.hpp>
 #include <openvino/runtime/properties.hpp>
+#include <optional>
 
+#include "backend/ir_metadata.h"
+#include "compile_cache.h"
 #include "compile_options.h"
 #include "devices.h"
 #include "ir_file.h"
@@ -19,57 +23,72 @@ constexpr std::string_view kBuiltFor = MM_ORCH_OPENVINO_VERSION;
 
 namespace fs = std::filesystem;
 
-// "t5-small_decoder.xml" → "t5-small_encoder.xml"; empty where the file is no decoder's.
-fs::path encoder_beside(const fs::path& path) {
-  std::string name = path.filename().string();
-  const size_t place = name.rfind("decoder");
-  if (place == std::string::npos) return {};
-  return path.parent_path() / name.replace(place, 7, "encoder");
-}
-
 class IrArtifact : public backend::Artifact {
  public:
   explicit IrArtifact(fs::path path)
-      : path_(std::move(path)), model_(read_ir(path_)), metadata_(read_metadata(*model_)) {
-    const auto encoder = encoder_beside(path_);
+      : path_(std::move(path)), encoder_path_(encoder_beside(path_)) {
     std::error_code ignored;
-    if (fs::is_regular_file(encoder, ignored)) encoder_ = read_ir(encoder);
+    has_encoder_ = fs::is_regular_file(encoder_path_, ignored);
+    check_ir(path_);
+    if (has_encoder_) check_ir(encoder_path_);
+    metadata_ = backend::read_ir_metadata(path_);
   }
 
   std::map<std::string, std::string> metadata() const override { return metadata_; }
 
   std::shared_ptr<backend::LoadedModel> compile(const graph::ModelInfo& info,
                                                 const backend::LoadOptions& options) override {
-    const auto precision = metadata_.find("precision");
-    CompileRequest request{
-        .encoder = nullptr,
-        .decoder = nullptr,
-        .info = info,
-        .precision = precision == metadata_.end() ? weight_precision(*model_) : precision->second,
-        .path = path_.string()};
-    switch (info.kind) {
-      case graph::ModelKind::kEncoder:
-        request.encoder = model_->clone();
-        break;
-      case graph::ModelKind::kEncoderDecoder:
-        if (!encoder_)
-          throw FileValidationError(
-              fmt::format("{} has no encoder beside it ({} is missing); export the model again",
-                          path_.string(), encoder_beside(path_).filename().string()),
-              {.backend = kBackendName, .path = path_.string()});
-        request.encoder = encoder_->clone();
-        [[fallthrough]];
-      case graph::ModelKind::kDecoder:
-        request.decoder = model_->clone();
+    const auto device = resolve_device(options.device);
+    std::optional<CompileCache> cache;
+    if (options.keep_compiled && device == "CPU" && info.kind != graph::ModelKind::kEncoder) {
+      cache.emplace(path_, device, options);
+      if (auto kept = load_compiled(*cache, info, device, path_.string(), options)) return kept;
     }
-    return openvino::compile(request, options);
+    return openvino::compile(request(info), options, cache ? &*cache : nullptr);
   }
 
  private:
+  const ov::Model& model() {
+    const std::lock_guard lock(mutex_);
+    if (!model_) model_ = read_ir(path_);
+    return *model_;
+  }
+
+  std::string precision() {
+    const auto entry = metadata_.find("precision");
+    return entry == metadata_.end() ? weight_precision(model()) : entry->second;
+  }
+
+  CompileRequest request(const graph::ModelInfo& info) {
+    CompileRequest request{.encoder = nullptr,
+                           .decoder = nullptr,
+                           .info = info,
+                           .precision = precision(),
+                           .path = path_.string()};
+    switch (info.kind) {
+      case graph::ModelKind::kEncoder:
+        request.encoder = model().clone();
+        break;
+      case graph::ModelKind::kEncoderDecoder:
+        if (!has_encoder_)
+          throw FileValidationError(
+              fmt::format("{} has no encoder beside it ({} is missing); export the model again",
+                          path_.string(), encoder_path_.filename().string()),
+              {.backend = kBackendName, .path = path_.string()});
+        request.encoder = read_ir(encoder_path_);
+        [[fallthrough]];
+      case graph::ModelKind::kDecoder:
+        request.decoder = model().clone();
+    }
+    return request;
+  }
+
   fs::path path_;
-  std::shared_ptr<ov::Model> model_;
-  std::shared_ptr<ov::Model> encoder_;  // of an encoder-decoder model
+  fs::path encoder_path_;  // of an encoder-decoder model
+  bool has_encoder_ = false;
   std::map<std::string, std::string> metadata_;
+  std::mutex mutex_;
+  std::shared_ptr<ov::Model> model_;  // read when it is needed
 };
 
 }  // namespace

@@ -20,6 +20,10 @@ EncoderOutput LoadedModel::encode(const EncoderInput&) {
       "The model is no encoder; embeddings and class scores need one, such as BERT");
 }
 
+std::filesystem::path compiled_file(const std::filesystem::path& artifact) {
+  return std::filesystem::path(artifact).replace_extension(".compiled");
+}
+
 std::vector<std::string> artifact_stems(const std::string& stem, graph::ModelKind kind) {
   if (kind == graph::ModelKind::kEncoderDecoder) return {stem + "_encoder", stem + "_decoder"};
   return {stem};

@@ -32,6 +32,7 @@ struct LoadOptions {
   std::string inference_precision;
   uint64_t kv_cache_bytes = 1ULL << 30;           // of all sequences together; one context at least
   std::map<std::string, std::string> properties;  // passed to the SDK as they are
+  bool keep_compiled = false;  // of an artifact: in a file beside it, for the next load
 };
 
 struct SessionOptions {
@@ -144,6 +145,9 @@ class Artifact {
   virtual std::shared_ptr<LoadedModel> compile(const graph::ModelInfo& info,
                                                const LoadOptions& options) = 0;
 };
+
+/// The file in which LoadOptions::keep_compiled keeps a model: `<stem>.compiled`.
+MM_ORCH_EXPORT std::filesystem::path compiled_file(const std::filesystem::path& artifact);
 
 /// The stems of the files that export_artifact writes for a model exported as `stem`; the last one
 /// is that to open.

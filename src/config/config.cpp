@@ -37,8 +37,9 @@ void read_device(const MapReader& section, std::optional<std::string>& device) {
 }
 
 OpenVinoConfig read_openvino(const MapReader& section) {
-  section.allow_only({"device", "enable_fallback", "cache_dir", "auto_export", "num_threads",
-                      "num_streams", "inference_precision", "properties", "circuit_breaker"});
+  section.allow_only({"device", "enable_fallback", "cache_dir", "auto_export", "keep_compiled",
+                      "num_threads", "num_streams", "inference_precision", "properties",
+                      "circuit_breaker"});
   OpenVinoConfig config;
   read_device(section, config.device);
   section.read("enable_fallback", config.enable_fallback);
@@ -46,6 +47,7 @@ OpenVinoConfig read_openvino(const MapReader& section) {
   if (config.cache_dir.empty())
     section.fail("cache_dir", "found '', the path of a folder is allowed");
   section.read("auto_export", config.auto_export);
+  section.read("keep_compiled", config.keep_compiled);
   section.read("num_threads", config.num_threads, 0, kMostThreads);
   section.read("num_streams", config.num_streams, 0, kMostThreads);
   section.read_one_of("inference_precision", config.inference_precision, kOpenVINOPrecisions);

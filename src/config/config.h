@@ -24,6 +24,7 @@ struct OpenVinoConfig {
   bool enable_fallback = true;
   std::string cache_dir = "models/openvino";  // where exported models lie
   bool auto_export = false;
+  bool keep_compiled = true;        // in a file beside the exported model, for the next load
   int num_threads = 0;              // 0: the backend's default
   int num_streams = 0;              // 0: the backend's default
   std::string inference_precision;  // "f32", "bf16", "f16"; empty: the model's own

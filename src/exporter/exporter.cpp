@@ -50,7 +50,8 @@ ExportResult export_model(const weights::ModelSource& source, backend::Backend& 
                             request);
   write_file(fidelity_file(staged), fidelity_json(result.fidelity));
   auto owned = model_file_names();
-  owned.insert(fidelity_file(staged).filename().string());
+  for (const auto& file : {fidelity_file(staged), backend::compiled_file(staged)})
+    owned.insert(file.filename().string());
   for (const auto& stem : stems) owned.insert({stem + ".xml", stem + ".bin"});
   staging.publish(owned);
 

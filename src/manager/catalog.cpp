@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "backend/ir_metadata.h"
 #include "config/config.h"
 #include "exporter/exporter.h"
 #include "exporter/fidelity_report.h"
 #include "manager/artifact_path.h"
-#include "manager/ir_metadata.h"
 #include "mm_orch/log.h"
 #include "models/registry.h"
 #include "weights/model_locator.h"
@@ -104,7 +104,7 @@ std::optional<FidelityReport> fidelity_of(const fs::path& file,
 }
 
 ExportedModel as_export(const fs::path& file, const fs::path& root) {
-  auto metadata = manager::read_ir_metadata(file);
+  auto metadata = backend::read_ir_metadata(file);
   auto bin = file;
   return {.name = file.parent_path().lexically_relative(root).generic_string(),
           .xml_path = file.string(),

@@ -56,6 +56,12 @@ auto typed(const std::string& what, Work&& work) {
   }
 }
 
+backend::LoadOptions artifact_options(const Placement& placement) {
+  auto options = load_options(placement);
+  options.keep_compiled = placement.config->openvino.keep_compiled;
+  return options;
+}
+
 // Of the same model, under the same configuration.
 Placement on_pytorch(const Placement& asked) {
   if (asked.backend == kPyTorch) return asked;
@@ -95,7 +101,7 @@ std::shared_ptr<backend::LoadedModel> ModelLoader::compile(backend::Artifact& ar
                                                            const ModelAssets& assets,
                                                            Placement placement) {
   try {
-    return artifact.compile(assets.info, load_options(placement));
+    return artifact.compile(assets.info, artifact_options(placement));
   } catch (const DeviceError& error) {
     const auto device = upper(placement.device);
     if (!placement.config->openvino.enable_fallback || device == "CPU" ||
@@ -105,7 +111,7 @@ std::shared_ptr<backend::LoadedModel> ModelLoader::compile(backend::Artifact& ar
                       fmt::format("{}; using CPU", error.what()));
   }
   placement.device = "CPU";
-  return artifact.compile(assets.info, load_options(placement));
+  return artifact.compile(assets.info, artifact_options(placement));
 }
 
 std::shared_ptr<HostedModel> ModelLoader::load_openvino(const Placement& asked,

@@ -68,6 +68,7 @@ GOOD = [
     {"backend": {"default": "pytorch"}, "model_overrides": {"gpt2": "openvino"}},
     {"openvino": {"device": "cuda:0", "num_threads": 4096, "inference_precision": "bf16"}},
     {"openvino": {"device": "gpu.1", "cache_dir": "x", "auto_export": True, "num_streams": 0}},
+    {"openvino": {"keep_compiled": False}},
     {"openvino": {"properties": {"A": "b", "C": 1, "D": 1.5, "E": True}}},
     {"openvino": {"circuit_breaker": {"failures": 0, "retry_after_seconds": 86400}}},
     {
@@ -107,6 +108,7 @@ BAD = [
     {"openvino": {"cache_dir": None}},
     {"openvino": {"cache_dir": {"a": 1}}},
     {"openvino": {"auto_export": 0}},
+    {"openvino": {"keep_compiled": "no"}},
     {"openvino": {"num_threads": -1}},
     {"openvino": {"num_threads": 4097}},
     {"openvino": {"num_threads": 1.5}},

@@ -1,11 +1,11 @@
-#include "manager/ir_metadata.h"
+#include "backend/ir_metadata.h"
 
 #include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <string_view>
 
-namespace mm_orch::manager {
+namespace mm_orch::backend {
 namespace {
 
 // The runtime info of an IR is a few kB; the layers before it may be many MB.
@@ -40,4 +40,4 @@ std::map<std::string, std::string> read_ir_metadata(const std::filesystem::path&
   return metadata;
 }
 
-}  // namespace mm_orch::manager
+}  // namespace mm_orch::backend

@@ -8,10 +8,10 @@
 
 #include "mm_orch/export.h"
 
-namespace mm_orch::manager {
+namespace mm_orch::backend {
 
-/// backend::Artifact::metadata() of the file; empty for an IR of another tool or a damaged one.
+/// Artifact::metadata() of the file; empty for an IR of another tool or a damaged one.
 MM_ORCH_EXPORT std::map<std::string, std::string> read_ir_metadata(
     const std::filesystem::path& xml_path);
 
-}  // namespace mm_orch::manager
+}  // namespace mm_orch::backend
