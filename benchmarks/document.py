@@ -60,6 +60,21 @@ def start_rows(model: dict) -> list[list[str]]:
     return rows
 
 
+def crowd_rows(model: dict) -> list[list[str]]:
+    return [
+        [
+            row["contender"],
+            number(row.get("clients")),
+            f"{row['clients_gain']['median']:.2f}x" if "clients_gain" in row else "",
+            f"{row['shared_first_s']['median']:.2f}" if "shared_first_s" in row else "",
+            f"{row['shared_gain']['median']:.1f}x" if "shared_gain" in row else "",
+            number(row.get("repeats")),
+        ]
+        for row in model["rows"]
+        if row.keys() & {"shared_gain", "repeats"}
+    ]
+
+
 def target_rows(targets: list[dict]) -> list[list[str]]:
     verdicts = {True: "met", False: "missed", None: "not measured"}
     return [
@@ -95,6 +110,10 @@ def guide(report: dict) -> list[str]:
     smollm2 = report["models"].get("smollm2")
     if smollm2:
         lines += ["### Start and memory", "", *table(head, start_rows(smollm2))]
+        if rows := crowd_rows(smollm2):
+            head = ["SmolLM2", "4 callers tokens/s", "vs in turn", "16 first tokens s",
+                    "vs no shared beginning", "repeating text tokens/s"]  # fmt: skip
+            lines += ["### Many callers, repeating text", "", *table(head, rows)]
         exports = [
             [row["artifact"], number(row["seconds"]), f"{row['peak_rss_mb']:.0f}",
              f"{row['size_mb']:.0f}"]

@@ -3,6 +3,7 @@
 Its first line says how long the imports and the load took. Then it reads
 
     {"do": "generate", "prompts": [[...]], "new_tokens": n}
+    {"do": "clients", "prompts": [[...]], "new_tokens": n, "threads": m}
     {"do": "quality", "texts": [[...]], "reference": "file.npy", "is_reference": false}
     {"do": "tokenize", "texts": ["..."]}  (mm_orch alone)
 
@@ -14,6 +15,7 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -39,6 +41,14 @@ def generate(engine, request: dict) -> dict:
     first = engine.generate(request["prompts"], request["new_tokens"])
     end = time.perf_counter()
     return {"seconds": end - start, "first_s": first - start}
+
+
+def clients(engine, request: dict) -> dict:
+    """Each prompt is a request of its own."""
+    start = time.perf_counter()
+    with ThreadPoolExecutor(request["threads"]) as pool:
+        list(pool.map(lambda p: engine.generate([p], request["new_tokens"]), request["prompts"]))
+    return {"seconds": time.perf_counter() - start}
 
 
 def quality(engine, request: dict) -> dict:
@@ -94,7 +104,7 @@ def main() -> None:
         sys.exit(1)
 
 
-DO = {"generate": generate, "quality": quality, "tokenize": tokenize}
+DO = {"generate": generate, "clients": clients, "quality": quality, "tokenize": tokenize}
 
 if __name__ == "__main__":
     main()

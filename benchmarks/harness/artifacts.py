@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from harness.contenders import Contender
-from harness.places import BENCHMARKS, MODELS, OUR_PYTHON, PEERS_PYTHON
+from harness.places import BENCHMARKS, MODELS, OUR_PYTHON, PEERS_PYTHON, artifact_path
 from harness.process import OFFLINE, EngineError
 from harness.prompts import find_smollm2, random_tokens, real_tokens
 
@@ -50,7 +50,7 @@ def ensure_source(name: str, prefix: list[str]) -> Path:
 
 def make(artifact: str, folder: Path, prefix: list[str]) -> dict:
     """What the conversion took: {"seconds", "peak_rss_mb", "added_peak_rss_mb"}."""
-    shutil.rmtree(folder / artifact, ignore_errors=True)
+    shutil.rmtree(artifact_path(folder, artifact), ignore_errors=True)
     maker = artifact.split("/")[0]
     line = run(python_of(maker), ["harness.make_artifact", artifact, str(folder)], prefix)
     return json.loads(line)
@@ -63,7 +63,7 @@ def installed_at() -> float:
 
 def ensure(artifact: str, folder: Path, prefix: list[str]) -> Path:
     """Makes it if it is missing; ours also if mm_orch was installed since."""
-    path, maker = folder / artifact, artifact.split("/")[0]
+    path, maker = artifact_path(folder, artifact), artifact.split("/")[0]
     if maker in OUR_MAKERS and path.exists() and path.stat().st_ctime < installed_at():
         shutil.rmtree(path)
     if not path.exists():
@@ -81,10 +81,9 @@ def size_mb(path: Path) -> float:
 
 def worker_arguments(contender: Contender, folder: Path, family: str) -> tuple[Path, dict]:
     """The path and the options that the contender's adapter is given."""
-    options, path = dict(contender.options), folder / contender.artifact
+    options, path = dict(contender.options), artifact_path(folder, contender.artifact)
     options["sources"] = family == "t5"
-    if contender.engine == "mm_orch":
-        if contender.artifact != "source":
-            options["settings"] = options["settings"] | {"cache_dir": str(path)}
+    if contender.engine == "mm_orch" and contender.artifact.split("/")[0] in OUR_MAKERS:
+        options["settings"] = options["settings"] | {"cache_dir": str(path)}
         path = folder / "source"
     return path, options

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 THREADS = os.cpu_count()
 BASELINE = "transformers FP32"
+PLAIN_LOOP = "plain loop INT8"  # over our IR: no peer, but what our decode must not fall behind
 
 LLAMA, GPT2, T5 = "llama", "gpt2", "t5"
 DECODERS = (LLAMA, GPT2)
 ALL = (LLAMA, GPT2, T5)
+CROWD = ("clients", "beginnings", "repeats")  # scenarios of many callers and repeating text
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Contender:
     logits_of: str = ""  # the contender that gives its quality, if it shows no logits itself
     environment: dict = field(default_factory=dict)
     decode_only: bool = False  # shapes that change make it compile again
+    crowd: tuple[str, ...] = ()  # its scenarios among those of many callers and repeating text
 
     @property
     def ours(self) -> bool:
@@ -49,9 +52,26 @@ def _pytorch(short: str, bits: str, precision: dict) -> Contender:
 def _openvino(precision: str, bits: str) -> list[Contender]:
     """As exported, and with the settings that tune_model finds for this machine."""
     options, label = {"backend": "openvino", "settings": {}}, f"mm_orch OpenVINO {precision}"
+    crowd = CROWD if precision == "INT8" else ()
     return [
-        Contender(label, bits, "mm_orch", f"ours/{precision}", options, ALL),
-        Contender(f"{label} tuned", bits, "mm_orch", f"tuned/{precision}", options, ALL),
+        Contender(label, bits, "mm_orch", f"ours/{precision}", options, ALL, crowd=crowd),
+        Contender(
+            f"{label} tuned", bits, "mm_orch", f"tuned/{precision}", options, ALL, crowd=crowd
+        ),
+    ]
+
+
+def _plain_loop() -> Contender:
+    return Contender(PLAIN_LOOP, "8 bits", "openvino_loop", "ours/INT8", crowd=("repeats",))
+
+
+def _gguf(kind: str, bits: str) -> list[Contender]:
+    """llama.cpp and PyTorch on one file."""
+    ours = {"backend": "pytorch", "settings": {"num_threads": THREADS}}
+    crowd = CROWD if kind == "Q8_0" else ()
+    return [
+        Contender(f"mm_orch PyTorch {kind}", bits, "mm_orch", f"gguf/{kind}", ours, crowd=crowd),
+        _llama_cpp(kind, bits),
     ]
 
 
@@ -65,6 +85,20 @@ def _openvino_peers(short: str, bits: str, weights: str, ov_config: dict) -> lis
             f"openvino-genai {short}", bits, "openvino_genai", artifact, options, logits_of=optimum
         ),
     ]
+
+
+def _genai_crowd() -> list[Contender]:
+    """Its continuous batching, as a server uses it, and its prompt lookup."""
+    return [
+        Contender(
+            f"openvino-genai {what} INT8", "8 bits", "openvino_genai", "optimum/int8",
+            {"ov_config": {}} | options, logits_of="optimum-intel INT8", crowd=crowd,
+        )
+        for what, options, crowd in (
+            ("batching", {"batching": {"enable_prefix_caching": True}}, ("beginnings",)),
+            ("lookup", {"lookup": True}, ("repeats",)),
+        )
+    ]  # fmt: skip
 
 
 def _llama_cpp(kind: str, bits: str) -> Contender:
@@ -96,10 +130,13 @@ CONTENDERS = [
     _llama_cpp("F16", "16 bits"),
     _ctranslate2("BF16", "16 bits", "bfloat16", "bfloat16"),
     *_openvino("INT8", "8 bits"),
+    _plain_loop(),
     *_openvino_peers("INT8", "8 bits", "int8", {}),
-    _llama_cpp("Q8_0", "8 bits"),
+    *_genai_crowd(),
+    *_gguf("Q8_0", "8 bits"),
     _ctranslate2("INT8", "8 bits", "int8", "int8_float32"),
     *_openvino("INT4", "4 bits"),
     *_openvino_peers("INT4", "4 bits", "int4", {}),
-    _llama_cpp("Q4_0", "4 bits"),
+    *_gguf("Q4_0", "4 bits"),
+    *_gguf("Q4_1", "4 bits"),
 ]

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from engines.worker import memory_mb
 
+from harness.places import artifact_path
+
 
 def optimum(source: Path, target: Path, precision: str) -> None:
     """As optimum-cli does it, in this process."""
@@ -50,7 +52,7 @@ def gguf(source: Path, target: Path, precision: str) -> None:
         return
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{precision}")
-    full = target.with_name("F32")
+    full = target.with_name("F32.gguf")
     code = llama_cpp.llama_model_quantize(str(full).encode(), str(target).encode(), parameters)
     if code != 0:
         raise RuntimeError(f"llama_model_quantize returned {code}")
@@ -77,7 +79,7 @@ def tuned(source: Path, target: Path, precision: str) -> None:
 def main() -> None:
     artifact, folder = sys.argv[1], Path(sys.argv[2])
     maker, precision = artifact.split("/")
-    target = folder / artifact
+    target = artifact_path(folder, artifact)
     temporary = target.with_name(f"{precision}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.parent.mkdir(exist_ok=True)

@@ -1,4 +1,8 @@
-"""A model's source as GGUF in F32, without a vocabulary: llama.cpp is fed token ids."""
+"""A model's source as GGUF in F32.
+
+All engines are fed token ids, but mm_orch takes no GGUF without a vocabulary: here bytes
+and numbered words.
+"""
 
 import json
 from pathlib import Path
@@ -7,6 +11,25 @@ import gguf
 import numpy as np
 import torch
 from safetensors import safe_open
+
+
+def byte_characters() -> list[str]:
+    """The characters by which byte-level vocabularies write the 256 bytes (Radford et al. 2019)."""
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in shown]
+    places = {byte: chr(byte) for byte in shown}
+    places |= {byte: chr(256 + i) for i, byte in enumerate(hidden)}
+    return [places[byte] for byte in range(256)]
+
+
+def add_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
+    tokens = [*byte_characters(), "ab", *(f"w{i}" for i in range(257, size))]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.NORMAL] * size)
+    writer.add_token_merges(["a b"])
+    writer.add_eos_token_id(size - 1)
 
 
 def tensors_of(source: Path) -> dict[str, np.ndarray]:
@@ -63,8 +86,8 @@ def write_f32(source: Path, target: Path) -> None:
     kind = config["model_type"]
     writer = gguf.GGUFWriter(target, kind)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_tokenizer_model("no_vocab")
     writer.add_vocab_size(config["vocab_size"])
+    add_vocabulary(writer, config["vocab_size"])
     {"llama": write_llama, "gpt2": write_gpt2}[kind](writer, config, tensors_of(source))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

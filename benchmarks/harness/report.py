@@ -73,6 +73,25 @@ def rest_table(model: dict) -> list[str]:
     return lines
 
 
+def crowd_table(model: dict) -> list[str]:
+    """Many callers, and text that repeats."""
+    rows = [row for row in model["rows"] if row.keys() & {"shared_gain", "repeats"}]
+    if not rows:
+        return []
+    lines = [f"{'':28}{'4 callers':>11}{'gain':>7}{'shared 1st s':>14}{'gain':>7}{'repeats':>9}"]
+    for row in rows:
+        cells = (("clients", 0, 11), ("clients_gain", 2, 7), ("shared_first_s", 2, 14),
+                 ("shared_gain", 1, 7), ("repeats", 0, 9))  # fmt: skip
+        lines.append(
+            f"{row['contender']:28}"
+            + "".join(
+                _cell(row[key]["median"] if key in row else None, digits, width)
+                for key, digits, width in cells
+            )
+        )
+    return [*lines, ""]
+
+
 def export_table(model: dict) -> list[str]:
     if not model.get("exports"):
         return []
@@ -101,7 +120,8 @@ def text(report: dict) -> str:
     lines = []
     for model in report["models"].values():
         lines += ["", f"== {model['title']} =="]
-        lines += speed_table(model) + [""] + rest_table(model) + [""] + export_table(model)
+        lines += speed_table(model) + [""] + rest_table(model) + [""] + crowd_table(model)
+        lines += export_table(model)
         lines += [f"absent: {label}: {why}" for label, why in model["absent"].items()]
     machine = report["machine"]
     lines += [

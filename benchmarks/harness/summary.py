@@ -9,6 +9,7 @@ from statistics import median
 
 from harness.contenders import CONTENDERS
 from harness.models import Model
+from harness.visits import CLIENT_TOKENS, CLIENTS, REPEATED
 
 BYTES = {"FP32": 4.0, "16 bits": 2.0, "8 bits": 1.0, "4 bits": 0.5}  # of a weight, scales apart
 
@@ -34,6 +35,24 @@ def decode_rate(run: list[float], new_tokens: int) -> float:
     return (new_tokens - 1) / (run[0] - run[1])
 
 
+def crowd_figures(visits: list[dict]) -> dict:
+    """Many callers and text that repeats: speeds, and how many times as fast as without sharing."""
+    row: dict = {}
+    repeats = [visit["repeats"] for visit in visits if "repeats" in visit]
+    if repeats:
+        rates = [median(decode_rate(run, REPEATED) for run in runs) for runs in repeats]
+        row["repeats"] = spread(rates)
+    clients = [visit["clients"] for visit in visits if "clients" in visit]
+    if clients:
+        row["clients"] = spread([CLIENTS * CLIENT_TOKENS / c["together"] for c in clients])
+        row["clients_gain"] = spread([c["in_turn"] / c["together"] for c in clients])
+    beginnings = [visit["beginnings"] for visit in visits if "beginnings" in visit]
+    if beginnings:
+        row["shared_first_s"] = spread([b["shared"] for b in beginnings])
+        row["shared_gain"] = spread([b["apart"] / b["shared"] for b in beginnings])
+    return row
+
+
 def summarise_contender(visits: list[dict], model: Model) -> dict:
     """The row of one contender from its visits, one a round."""
     row: dict = {}
@@ -52,6 +71,7 @@ def summarise_contender(visits: list[dict], model: Model) -> dict:
             for size in sizes
             if (having := [visit for visit in visits if size in visit.get(scenario, {})])
         }
+    row |= crowd_figures(visits)
     starts = [visit["start"] for visit in visits if "start" in visit]
     for key in (
         "import_s", "load_s", "load_to_first_token_s", "cold_first_token_s", "warm_first_token_s",

@@ -7,14 +7,17 @@ shared out among all of them, and a cold start each time. A round visits each co
 from pathlib import Path
 
 from harness.artifacts import ensure, python_of, worker_arguments
-from harness.contenders import BASELINE, Contender
+from harness.contenders import BASELINE, CROWD, Contender
 from harness.models import Model
 from harness.process import EngineError, Worker
 
-SCENARIOS = ("start", "decode", "prefill", "batch", "quality")
+SCENARIOS = ("start", "decode", "prefill", "batch", "quality", *CROWD)
 PROMPT = 16  # tokens
 PREFILL_RUNS = 2
-FULL_ROUNDS = 1  # later rounds measure start and decode alone
+FULL_ROUNDS = 1  # later rounds measure start, decode and the crowd's scenarios alone
+CLIENTS, CLIENT_TOKENS = 4, 48
+SHARING, BEGINNING, OWN = 16, 512, 16  # requests; tokens that they share, and of each alone
+PASSAGE, AGAIN, REPEATED = 160, 40, 96  # tokens: a passage, its start once more, and new ones
 
 
 class Visit:
@@ -51,12 +54,15 @@ class Visit:
 
     def _scenarios(self) -> list[str]:
         if self.contender.decode_only or self.number >= FULL_ROUNDS:
-            return ["decode"]
+            return ["decode", *self._crowd()]
         judged = self.number == 0 and not self.contender.logits_of and self.model.family != "t5"
-        return ["decode", "prefill", "batch"] + (["quality"] if judged else [])
+        return ["decode", "prefill", "batch", *(["quality"] if judged else []), *self._crowd()]
+
+    def _crowd(self) -> list[str]:
+        return list(self.contender.crowd) if self.model.crowd else []
 
     def _prompt(self, length: int, place: int) -> list[int]:
-        """Another one each time, lest an engine remembers it."""
+        """Another beginning for each place and round, lest an engine remembers it."""
         tokens = self.about["long"]
         begin = (37 * self.number + 11 * place) % (len(tokens) - length)
         return tokens[begin : begin + length]
@@ -91,10 +97,11 @@ class Visit:
 
     def _prefill(self) -> None:
         self.figures["prefill"] = {}
-        for length in self.model.prefill:
+        for number, length in enumerate(self.model.prefill):
             if self.contender.bits == "FP32" and length > self.model.longest_fp32_prefill:
                 continue
-            answers = [self._generate([self._prompt(length, i)], 1) for i in range(PREFILL_RUNS)]
+            places = [80 + 5 * number + i for i in range(PREFILL_RUNS)]
+            answers = [self._generate([self._prompt(length, place)], 1) for place in places]
             self.figures["prefill"][str(length)] = [answer["seconds"] for answer in answers]
 
     def _batch(self) -> None:
@@ -103,6 +110,36 @@ class Visit:
             prompts = [self._prompt(PROMPT, 7)] * size
             answer = self._generate(prompts, self.model.batch_new_tokens)
             self.figures["batch"][str(size)] = answer["seconds"]
+
+    def _clients(self) -> None:
+        """As many requests from as many threads, and the same one after another."""
+        prompts = [self._prompt(PROMPT, 20 + i) for i in range(CLIENTS)]
+        self.figures["clients"] = {
+            name: self.worker.ask(
+                do="clients", prompts=prompts, new_tokens=CLIENT_TOKENS, threads=threads
+            )["seconds"]
+            for name, threads in (("in_turn", 1), ("together", CLIENTS))
+        }
+
+    def _beginnings(self) -> None:
+        """Until the last of the requests has its first token: with one beginning, and without."""
+        long, shift = self.about["long"], 7 * self.number
+        tails = [long[1500 + shift + 17 * i :][:OWN] for i in range(SHARING)]
+        shared = [long[200 + shift :][:BEGINNING] + tail for tail in tails]
+        apart = [long[700 + shift + 61 * i :][: BEGINNING + OWN] for i in range(SHARING)]
+        self.figures["beginnings"] = {
+            name: self._generate(prompts, 2)["first_s"]
+            for name, prompts in (("apart", apart), ("shared", shared))
+        }
+
+    def _repeats(self) -> None:
+        """The text has begun to say a passage again."""
+        runs = []
+        for i in range(self.model.repeats):
+            passage = self._prompt(PASSAGE, 30 + 20 * i)
+            answer = self._generate([passage + passage[:AGAIN]], REPEATED)
+            runs.append((answer["seconds"], answer["first_s"]))
+        self.figures["repeats"] = runs
 
     def _quality(self) -> None:
         answer = self.worker.ask(

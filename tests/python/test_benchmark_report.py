@@ -9,6 +9,7 @@ from harness import report, targets
 from harness.models import MODELS
 from harness.noise import instructions_of_a_round, judge
 from harness.summary import ratio, spread, summarise_contender, summarise_model
+from harness.visits import CLIENT_TOKENS, CLIENTS, REPEATED
 
 SMOLLM2 = MODELS["smollm2"]
 
@@ -98,6 +99,47 @@ def test_a_faster_row_that_is_less_true_does_not_count(ours, theirs):
     assert found["found"] == pytest.approx(2)
     assert found["met"] is False
     assert "KL" in found["note"]
+
+
+def test_the_plain_loop_is_no_peer():
+    result = report_of(
+        ("mm_orch OpenVINO INT8", 1.0, 0.004),
+        ("plain loop INT8", 0.5, 0.004),
+        ("llama.cpp Q8_0", 1.2, 0.005),
+    )
+    assert decode_target(result)["note"] == "mm_orch OpenVINO INT8 / llama.cpp Q8_0"
+    lone = next(t for t in targets.evaluate(result) if t["what"].startswith("a lone request"))
+    assert lone["found"] == pytest.approx(0.5)
+    assert lone["met"] is False
+
+
+def test_many_callers_are_compared_with_one_after_another():
+    figures = [
+        {
+            "clients": {"in_turn": 6.0, "together": 2.0},
+            "beginnings": {"apart": 3.0, "shared": 0.5},
+            "repeats": [[1.5, 0.5], [9.0, 0.5], [1.5, 0.5]],
+            "decode": [[1.1, 0.1]],
+        }
+    ]
+    row = summarise_contender(figures, SMOLLM2)
+    assert row["clients"]["median"] == CLIENTS * CLIENT_TOKENS / 2
+    assert row["clients_gain"]["median"] == 3
+    assert row["shared_gain"]["median"] == 6
+    assert row["repeats"]["median"] == REPEATED - 1
+    visits = [{"contender": "mm_orch OpenVINO INT8", "round": 0} | figures[0]]
+    visits += [visit("plain loop INT8", 0, 1.0, repeats=[[2.5, 0.5]])]
+    visits += [visit("openvino-genai batching INT8", 0, 1.0, batch={"16": 2.0})]
+    visits[0]["batch"] = {"16": 1.0}
+    summary = summarise_model(visits, SMOLLM2, {"parameters_read": 10**8}, bandwidth=2e10)
+    result = {"models": {"smollm2": summary | {"exports": []}}}
+    found = {t["what"]: (t["found"], t["met"]) for t in targets.evaluate(result)}
+    assert found["4 client threads vs one after another"] == (3, True)
+    assert found["first tokens of 16 with a shared beginning of 512 vs without"] == (6, True)
+    assert found["prompt lookup on text that repeats vs a plain loop"] == (2, True)
+    assert found["16 at once in 8 bits vs openvino-genai, SmolLM2"] == (2, True)
+    assert found["16 at once in 8 bits vs llama.cpp, SmolLM2"] == (None, None)
+    assert "4 callers" in "\n".join(report.crowd_table(summary))
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed():
