@@ -1,7 +1,6 @@
 #include "paged_decoder.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
@@ -23,18 +22,6 @@ ov::Tensor view(std::vector<T>& values, ov::element::Type type) {
 }
 
 }  // namespace
-
-SparseMemory::SparseMemory(size_t bytes) : bytes_(bytes) {
-  void* address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (address == MAP_FAILED)
-    throw OutOfMemoryError(fmt::format(
-        "There is no address space of {} MB for the KV cache; lower scheduler.kv_cache_mb",
-        bytes >> 20));
-  data_ = static_cast<std::byte*>(address);
-}
-
-SparseMemory::~SparseMemory() { ::munmap(data_, bytes_); }
 
 std::vector<PagedDecoder::CacheInput> PagedDecoder::cache_inputs(const ov::CompiledModel& model) {
   std::vector<CacheInput> inputs;

@@ -6,23 +6,10 @@
 #include <vector>
 
 #include "backend/paged.h"
+#include "base/sparse_memory.h"
 #include "mm_orch/errors.h"
 
 namespace mm_orch::openvino {
-
-/// Anonymous memory that takes room only where it was written.
-class SparseMemory {
- public:
-  explicit SparseMemory(size_t bytes);
-  ~SparseMemory();
-  SparseMemory(const SparseMemory&) = delete;
-  SparseMemory& operator=(const SparseMemory&) = delete;
-  std::byte* data() const { return data_; }
-
- private:
-  std::byte* data_;
-  size_t bytes_;
-};
 
 class PagedDecoder : public backend::PagedRunner {
  public:

@@ -12,8 +12,13 @@ at::Tensor View::tensor() const {
 void Frame::bind(const BufferPlan& plan, int64_t rows) {
   if (rows == bound_rows_) return;
   bound_rows_ = 0;
-  buffers_.clear();
-  for (const int64_t width : plan.widths) buffers_.push_back(at::empty({rows, width}, at::kFloat));
+  if (rows > room_) {
+    room_ = 0;
+    buffers_.clear();
+    for (const int64_t width : plan.widths)
+      buffers_.push_back(at::empty({rows, width}, at::kFloat));
+    room_ = rows;
+  }
   values.assign(plan.values.size(), {});
   for (size_t i = 0; i < plan.values.size(); ++i) {
     const auto& place = plan.values[i];

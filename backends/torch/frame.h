@@ -1,15 +1,16 @@
-// What a run of a program works on: the inputs of the step, the values of the graph in
-// their buffers, and the KV cache. The encoder's side has a frame of its own, in which
-// texts of unequal length lie one after the other, without padding.
+// What a run of a program works on: the inputs of the step and the values of the graph in their
+// buffers. Sequences, on the encoder's side texts, lie one after the other, each with as many rows
+// as it has tokens. The encoder's side has a frame of its own.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <memory>
-#include <span>
+#include <utility>
 #include <vector>
 
+#include "backend/paged.h"
 #include "buffer_plan.h"
 #include "kv_cache.h"
 
@@ -47,42 +48,61 @@ struct DistanceBias {
   std::vector<float> values;
 };
 
-struct Frame {
-  Frame() : Frame(KvCache({}, 0, 0), {}) {}
-  Frame(KvCache kv_cache, std::vector<int64_t> left_padding)
-      : cache(std::move(kv_cache)), padding(std::move(left_padding)) {}
+/// One of the texts of SourceStates.
+struct SourceText : backend::EncodedSource {
+  SourceText(std::shared_ptr<const SourceStates> all, size_t which)
+      : states(std::move(all)), text(which) {}
+  std::shared_ptr<const SourceStates> states;
+  size_t text;
+};
 
-  /// Gives each value its place for `rows` rows; does nothing if it has it already.
+/// The tokens of one sequence in a step of the decoder.
+struct FedSequence {
+  int64_t first_row = 0;
+  int64_t tokens = 0;
+  int64_t past = 0;                    // tokens that the cache holds before
+  const int32_t* blocks = nullptr;     // of the cache, in order of its tokens
+  const SourceText* source = nullptr;  // of an encoder-decoder model
+
+  int64_t end() const { return past + tokens; }
+};
+
+struct Frame {
+  /// Gives each value its place for `rows` rows.
   void bind(const BufferPlan& plan, int64_t rows);
 
-  KvCache cache;
-  std::vector<int64_t> padding;  // [B]
-  int64_t past = 0;              // tokens in the cache
+  std::vector<int64_t> ids;        // of each row
+  std::vector<int64_t> positions;  // of each row
+  std::vector<View> values;        // by ValueId
+  std::vector<RopeTable> rope;     // by index in Part::rope_tables
+  at::Tensor mask;                 // of a prompt's attention, kept for the layers that share it
 
-  int64_t tokens = 0;              // T of this step
-  std::span<const int64_t> ids;    // [B, T]
-  std::vector<int64_t> positions;  // [B, T]
-  std::vector<int64_t> types;      // encoder's side: of each row
-  std::vector<int64_t> starts;     // encoder's side: first row of each text, and the end
-  SourceStates* packed = nullptr;  // encoder's side: where cross attention's keys and values go
-  std::shared_ptr<const SourceStates> source;  // decoder's side of an encoder-decoder model
-  std::vector<int32_t> source_of;              // [B]: each sequence's text
-  std::vector<View> values;                    // by ValueId
-  std::vector<RopeTable> rope;                 // by index in Program::rope_tables
-  std::vector<DistanceBias> distance_bias;     // by index in Part::relative_tables
-  at::Tensor mask;  // of a prompt's attention, shared by layers of one window and table
+  // The decoder's side.
+  KvCache* cache = nullptr;
+  std::vector<FedSequence> sequences;
+  std::vector<size_t> sequence_of;          // of each row
+  std::vector<int64_t> few_rows;            // rows of sequences of kFewTokens tokens at most
+  std::vector<int64_t> logit_rows;          // of which logits are wanted
+  std::vector<float> logit_inputs;          // those rows of what the last Linear reads
+  std::vector<DistanceBias> distance_bias;  // by index in Part::relative_tables
+  std::vector<std::byte> transposed;        // values of a prompt's attention
+  const FedSequence* mask_sequence = nullptr;
   int64_t mask_window = 0;
-  int64_t mask_table = -1;
-  int64_t mask_length = 0;       // encoder's side: of the texts that the mask is for
-  std::vector<float> scores;     // scratch of attention
-  std::vector<float> last_rows;  // [B, H]: what the last Linear reads if only the last token counts
-  std::vector<float> logits;
 
-  int64_t batch() const { return static_cast<int64_t>(padding.size()); }
+  // The encoder's side.
+  std::vector<int64_t> types;      // of each row
+  std::vector<int64_t> starts;     // first row of each text, and the end
+  SourceStates* packed = nullptr;  // where cross attention's keys and values go
+  int64_t mask_length = 0;
+
+  int64_t mask_table = -1;
 
  private:
-  int64_t bound_rows_ = 0;
+  int64_t bound_rows_ = 0, room_ = 0;
   std::vector<at::Tensor> buffers_;
 };
+
+/// Sequences of so few tokens attend token by token.
+inline constexpr int64_t kFewTokens = 4;
 
 }  // namespace mm_orch::torch_backend

@@ -1,62 +1,60 @@
 #include "kv_cache.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
+#include <cstring>
+
+#include "kernels/rows.h"
 
 namespace mm_orch::torch_backend {
 
-KvCache::KvCache(std::vector<CacheShape> layers, int64_t batch, int64_t capacity)
-    : layers_(std::move(layers)), batch_(batch), capacity_(capacity) {
-  for (const auto& layer : layers_) {
-    keys_.push_back(empty(layer, capacity_));
-    values_.push_back(empty(layer, capacity_));
+int64_t KvCache::block_bytes(const std::vector<CacheShape>& layers, DType dtype) {
+  int64_t elements = 0;
+  for (const auto& layer : layers) elements += 2 * layer.kv_heads * layer.head_size * kBlockTokens;
+  return elements * dtype_info(dtype).block_bytes;
+}
+
+KvCache::KvCache(const std::vector<CacheShape>& layers, DType dtype, int64_t blocks)
+    : dtype_(dtype),
+      element_bytes_(dtype_info(dtype).block_bytes),
+      block_bytes_(block_bytes(layers, dtype)),
+      memory_(static_cast<size_t>(blocks * block_bytes_)) {
+  int64_t offset = 0;
+  for (const auto& shape : layers) {
+    const int64_t bytes = shape.kv_heads * rows_bytes(shape);
+    layers_.push_back({shape, offset, offset + bytes});
+    offset += 2 * bytes;
   }
 }
 
-at::Tensor KvCache::empty(const CacheShape& shape, int64_t capacity) const {
-  return at::empty({batch_, shape.kv_heads, capacity, shape.head_size}, at::kFloat);
+int64_t KvCache::rows_bytes(const CacheShape& shape) const {
+  return kBlockTokens * shape.head_size * element_bytes_;
 }
 
-void KvCache::reserve(int64_t tokens, int64_t length) {
-  if (tokens <= capacity_) return;
-  int64_t capacity = capacity_;
-  while (capacity < tokens) capacity *= 2;
-  // Swapped in only when all layers have grown: memory may run out in the middle.
-  auto keys = keys_;
-  auto values = values_;
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    for (auto* tensor : {&keys[i], &values[i]}) {
-      auto grown = empty(layers_[i], capacity);
-      grown.narrow(2, 0, length).copy_(tensor->narrow(2, 0, length));
-      *tensor = std::move(grown);
-    }
-  }
-  keys_.swap(keys);
-  values_.swap(values);
-  capacity_ = capacity;
+kernels::CachedHead KvCache::head(int32_t layer, int64_t kv_head, const int32_t* blocks) const {
+  const auto& place = layers_[static_cast<size_t>(layer)];
+  const std::byte* first = memory_.data() + kv_head * rows_bytes(place.shape);
+  return {first + place.keys, first + place.values, dtype_, blocks, block_bytes_, kBlockTokens};
 }
 
-void KvCache::reorder(std::span<const int32_t> source, int64_t length) {
-  // Each layer is gathered into the tensor that the layer of the same shape before it gave up.
-  // Nothing can throw once all spare tensors are there.
-  std::vector<at::Tensor> spares;
-  const auto spare_for = [&](const at::Tensor& tensor) {
-    for (auto& spare : spares)
-      if (spare.sizes() == tensor.sizes()) return &spare;
-    spares.push_back(at::empty_like(tensor));
-    return &spares.back();
+void KvCache::write(int32_t layer, const int32_t* blocks, int64_t position, const float* keys,
+                    const float* values) {
+  const auto& place = layers_[static_cast<size_t>(layer)];
+  const int64_t size = place.shape.head_size;
+  std::byte* target =
+      block(blocks[position / kBlockTokens]) + position % kBlockTokens * size * element_bytes_;
+  const auto put = [&](const float* x, std::byte* out) {
+    if (dtype_ == DType::kF32)
+      std::memcpy(out, x, static_cast<size_t>(size) * sizeof(float));
+    else
+      kernels::round_to_bf16(x, size, reinterpret_cast<uint16_t*>(out));
   };
-  for (const auto& keys : keys_) spare_for(keys);
-  for (auto* tensors : {&keys_, &values_}) {
-    for (auto& tensor : *tensors) {
-      auto* spare = spare_for(tensor);
-      for (int64_t b = 0; b < batch_; ++b)
-        spare->select(0, b)
-            .narrow(1, 0, length)
-            .copy_(tensor.select(0, source[b]).narrow(1, 0, length));
-      std::swap(*spare, tensor);
-    }
+  for (int64_t h = 0; h < place.shape.kv_heads; ++h, target += rows_bytes(place.shape)) {
+    put(keys + h * size, target + place.keys);
+    put(values + h * size, target + place.values);
   }
+}
+
+void KvCache::copy(int32_t from, int32_t to) {
+  std::memcpy(block(to), block(from), static_cast<size_t>(block_bytes_));
 }
 
 }  // namespace mm_orch::torch_backend

@@ -1,12 +1,14 @@
-// Keys and values of past tokens, float32 [B, K, capacity, D] per layer, so that a
-// head's keys lie one after the other.
+// Keys and values of all sequences of a model, in blocks of kBlockTokens tokens. In a block
+// each layer has keys [K, kBlockTokens, D] and as many values, so that those of a head lie one
+// after the other.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
-#include <span>
 #include <vector>
+
+#include "base/dtype.h"
+#include "base/sparse_memory.h"
+#include "kernels/attention.h"
 
 namespace mm_orch::torch_backend {
 
@@ -17,26 +19,34 @@ struct CacheShape {  // of one layer
 
 class KvCache {
  public:
-  KvCache(std::vector<CacheShape> layers, int64_t batch, int64_t capacity);
+  /// The rows of keys that AMX multiplies at a time.
+  static constexpr int64_t kBlockTokens = 32;
 
-  /// Makes room for `tokens` in each sequence, doubling the capacity as often as that takes; the
-  /// first `length` tokens stay.
-  void reserve(int64_t tokens, int64_t length);
-  /// Sequence b takes over the first `length` tokens of sequence source[b].
-  void reorder(std::span<const int32_t> source, int64_t length);
+  /// @param dtype  kF32 or kBF16.
+  KvCache(const std::vector<CacheShape>& layers, DType dtype, int64_t blocks);
+  static int64_t block_bytes(const std::vector<CacheShape>& layers, DType dtype);
 
-  int64_t capacity() const { return capacity_; }
-  const at::Tensor& keys(int32_t layer) const { return keys_[layer]; }
-  const at::Tensor& values(int32_t layer) const { return values_[layer]; }
+  DType dtype() const { return dtype_; }
+  /// Keys and values of one head; `blocks` are those of the sequence.
+  kernels::CachedHead head(int32_t layer, int64_t kv_head, const int32_t* blocks) const;
+  /// Writes keys and values [K, D] of the token at `position`.
+  void write(int32_t layer, const int32_t* blocks, int64_t position, const float* keys,
+             const float* values);
+  void copy(int32_t from, int32_t to);
 
  private:
-  at::Tensor empty(const CacheShape& shape, int64_t capacity) const;
+  struct Layer {
+    CacheShape shape;
+    int64_t keys, values;  // offsets in a block
+  };
+  std::byte* block(int32_t index) const { return memory_.data() + index * block_bytes_; }
+  int64_t rows_bytes(const CacheShape& shape) const;
 
-  std::vector<CacheShape> layers_;
-  int64_t batch_;
-  int64_t capacity_;
-  std::vector<at::Tensor> keys_;
-  std::vector<at::Tensor> values_;
+  DType dtype_;
+  int64_t element_bytes_;
+  int64_t block_bytes_;
+  std::vector<Layer> layers_;
+  SparseMemory memory_;
 };
 
 }  // namespace mm_orch::torch_backend

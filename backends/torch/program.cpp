@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 
 #include "mm_orch/errors.h"
@@ -92,24 +91,22 @@ void Part::run(Frame& frame) const {
   for (const auto& step : steps) step(frame);
 }
 
-void Program::run(Frame& frame, backend::LogitsOf logits_of) const {
+void Program::run(Frame& frame, std::vector<float>& logits) const {
   decoder_.run(frame);
-  run_head(frame, logits_of);
+  run_head(frame, logits);
 }
 
 void Program::run_encoder(Frame& frame, const backend::EncoderInput& texts) const {
-  std::vector<int64_t> ids;
   frame.starts = {0};
   for (size_t i = 0; i < texts.tokens.size(); ++i) {
     const auto& tokens = texts.tokens[i];
-    ids.insert(ids.end(), tokens.begin(), tokens.end());
+    frame.ids.insert(frame.ids.end(), tokens.begin(), tokens.end());
     if (!texts.types.empty())
       frame.types.insert(frame.types.end(), texts.types[i].begin(), texts.types[i].end());
     for (size_t t = 0; t < tokens.size(); ++t) frame.positions.push_back(static_cast<int64_t>(t));
-    frame.starts.push_back(static_cast<int64_t>(ids.size()));
+    frame.starts.push_back(static_cast<int64_t>(frame.ids.size()));
   }
-  frame.types.resize(ids.size(), 0);
-  frame.ids = ids;
+  frame.types.resize(frame.ids.size(), 0);
   encoder_.run(frame);
 }
 
@@ -141,20 +138,20 @@ backend::EncoderOutput Program::encode(const backend::EncoderInput& texts) const
   return output;
 }
 
-void Program::run_head(Frame& frame, backend::LogitsOf logits_of) const {
-  View x = frame.values[head_input_];
-  if (logits_of == backend::LogitsOf::kLastToken && frame.tokens > 1) {
-    frame.last_rows.resize(static_cast<size_t>(frame.batch() * head_width_));
-    for (int64_t b = 0; b < frame.batch(); ++b)
-      std::memcpy(&frame.last_rows[b * head_width_], x.row((b + 1) * frame.tokens - 1),
-                  static_cast<size_t>(head_width_) * sizeof(float));
-    x = {frame.last_rows.data(), frame.batch(), head_width_, head_width_};
-  }
+void Program::run_head(Frame& frame, std::vector<float>& logits) const {
   const auto& weight = weights_.matrix(head_.weight);
-  const int64_t vocabulary = weight.rows;
-  frame.logits.resize(static_cast<size_t>(x.rows * vocabulary));
+  const auto wanted = static_cast<int64_t>(frame.logit_rows.size());
+  logits.resize(static_cast<size_t>(wanted * weight.rows));
+  if (wanted == 0) return;
+  View x = frame.values[head_input_];
+  if (wanted < x.rows) {
+    frame.logit_inputs.resize(static_cast<size_t>(wanted * head_width_));
+    for (int64_t i = 0; i < wanted; ++i)
+      std::copy_n(x.row(frame.logit_rows[i]), head_width_, &frame.logit_inputs[i * head_width_]);
+    x = {frame.logit_inputs.data(), wanted, head_width_, head_width_};
+  }
   apply_linear(weight, weights_.vector_or_null(head_.bias), weights_.precision(), x,
-               {frame.logits.data(), x.rows, vocabulary, vocabulary});
+               {logits.data(), wanted, weight.rows, weight.rows});
 }
 
 }  // namespace mm_orch::torch_backend

@@ -38,8 +38,9 @@ class Program {
  public:
   Program(const graph::Graph& graph, Precision precision);
 
-  /// Runs the T tokens in frame.ids, appends them to the cache and leaves frame.logits.
-  void run(Frame& frame, backend::LogitsOf logits_of) const;
+  /// Runs the tokens of frame.sequences, writes their keys and values to the cache, and computes
+  /// the logits [rows, V] of frame.logit_rows.
+  void run(Frame& frame, std::vector<float>& logits) const;
   /// Reads the source texts of an encoder-decoder model.
   std::shared_ptr<const SourceStates> read_sources(const backend::EncoderInput& texts) const;
   /// A model with an encoder alone.
@@ -48,16 +49,14 @@ class Program {
   const graph::ModelInfo& info() const { return info_; }
 
   const std::vector<CacheShape>& cache_shapes() const { return cache_shapes_; }
-  int64_t vocabulary_size() const { return vocabulary_size_; }
-  /// Longest sequence; a very large number if the model sets no limit.
-  int64_t context_length() const { return context_length_; }
   uint64_t weight_bytes() const { return weights_.bytes(); }
+  Precision precision() const { return weights_.precision(); }
 
  private:
   void lower_all(const graph::Graph& graph);
   void run_encoder(Frame& frame, const backend::EncoderInput& texts) const;
   void read_limits(const graph::Graph& graph);
-  void run_head(Frame& frame, backend::LogitsOf logits_of) const;
+  void run_head(Frame& frame, std::vector<float>& logits) const;
 
   graph::ModelInfo info_;
   WeightStore weights_;

@@ -9,7 +9,7 @@
 
 #include "guard.h"
 #include "kernels/int8.h"
-#include "session.h"
+#include "torch_model.h"
 
 namespace mm_orch::torch_backend {
 namespace {
@@ -74,7 +74,7 @@ std::shared_ptr<backend::LoadedModel> TorchBackend::load(const graph::Graph& gra
   const auto precision = precision_of(options);
   return guarded<ModelLoadError>("load the model", [&] {
     const c10::InferenceMode inference_mode;
-    return std::make_shared<TorchModel>(graph, precision, options.num_threads);
+    return std::make_shared<TorchModel>(graph, precision, options);
   });
 }
 

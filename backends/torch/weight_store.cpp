@@ -1,6 +1,5 @@
 #include "weight_store.h"
 
-#include <ATen/Parallel.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "graph/weight_reader.h"
 #include "kernels/int8.h"
+#include "ops/parallel.h"
 
 namespace mm_orch::torch_backend {
 namespace {
@@ -82,7 +82,7 @@ void copy_stored(const graph::Weight& weight, const Range& range, std::byte* out
       static_cast<size_t>(kernels::row_bytes(range.type, graph::column_count(weight)));
   for (size_t i = range.first_part; i < range.last_part; ++i) {
     const auto& part = weight.parts[i];
-    at::parallel_for(0, part.rows(), 256, [&](int64_t first, int64_t last) {
+    parallel_for(part.rows(), 256, [&](int64_t first, int64_t last) {
       for (int64_t r = first; r < last; ++r)
         std::memcpy(out + static_cast<size_t>(r) * bytes,
                     part.data.data() + static_cast<size_t>(weights::stored_row(part, r)) * bytes,
@@ -97,7 +97,7 @@ void copy_transposed(const weights::Tensor& stored, std::byte* out) {
   constexpr int64_t kTile = 32;  // so that reads and writes stay within a few cache lines
   const int64_t in = stored.rows();
   const int64_t width = stored.row_elements();
-  at::parallel_for(0, width, kTile, [&](int64_t first, int64_t last) {
+  parallel_for(width, kTile, [&](int64_t first, int64_t last) {
     for (int64_t i = 0; i < in; i += kTile)
       for (int64_t row = first; row < last; ++row)
         for (int64_t k = i; k < std::min(in, i + kTile); ++k)
@@ -108,7 +108,7 @@ void copy_transposed(const weights::Tensor& stored, std::byte* out) {
 // Through float32.
 void convert(const graph::Weight& weight, const Range& range, std::byte* out) {
   const int64_t columns = graph::column_count(weight);
-  at::parallel_for(0, range.rows, 256, [&](int64_t first, int64_t last) {
+  parallel_for(range.rows, 256, [&](int64_t first, int64_t last) {
     const auto size = [&](int64_t rows) { return static_cast<size_t>(rows * columns); };
     if (range.type == DType::kF32) {
       auto* floats = reinterpret_cast<float*>(out) + first * columns;

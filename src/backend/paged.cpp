@@ -26,6 +26,8 @@ void PagedRunner::check(const SequenceStep& sequence) const {
   if (sequence.logits < 0 || sequence.logits > count)
     throw InvalidInputError(
         fmt::format("Logits of {} tokens are asked for where {} are fed", sequence.logits, count));
+  if (info_.kind == graph::ModelKind::kEncoderDecoder && !sequence.source)
+    throw InvalidInputError("A sequence of an encoder-decoder model has no source");
 }
 
 void PagedRunner::step(std::span<const SequenceStep> sequences, std::vector<float>& logits) {
@@ -35,6 +37,17 @@ void PagedRunner::step(std::span<const SequenceStep> sequences, std::vector<floa
   run(sequences, logits);
 }
 
+std::vector<std::shared_ptr<const EncodedSource>> PagedRunner::read_sources(
+    const std::vector<std::span<const int64_t>>& texts) {
+  const std::lock_guard lock(mutex_);
+  return encode(texts);
+}
+
+std::vector<std::shared_ptr<const EncodedSource>> PagedRunner::encode(
+    const std::vector<std::span<const int64_t>>&) {
+  throw InvalidInputError("The model reads no source texts");
+}
+
 void PagedRunner::copy_block(int32_t from, int32_t to) {
   const std::lock_guard lock(mutex_);
   copy(from, to);
@@ -42,7 +55,8 @@ void PagedRunner::copy_block(int32_t from, int32_t to) {
 
 int64_t blocks_within(uint64_t budget_bytes, uint64_t block_bytes, int64_t block_tokens,
                       int64_t context_length) {
-  const auto fitting = static_cast<int64_t>(budget_bytes / std::max<uint64_t>(block_bytes, 1));
+  constexpr uint64_t kLeast = 4096;  // also where there is no attention: blocks are counted too
+  const auto fitting = static_cast<int64_t>(budget_bytes / std::max(block_bytes, kLeast));
   return std::max(fitting, (context_length + block_tokens - 1) / block_tokens);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <vector>
@@ -15,12 +16,19 @@
 
 namespace mm_orch::backend {
 
+/// What a decoder reads of a source text.
+class EncodedSource {
+ public:
+  virtual ~EncodedSource() = default;
+};
+
 /// What one sequence feeds in a step.
 struct SequenceStep {
   std::span<const int64_t> tokens;  // [T], one or more, ids in [0, V)
   int64_t past = 0;                 // its tokens that the cache holds; what lies behind is replaced
   std::span<const int32_t> blocks;  // in order of its tokens, for past + T of them at least
   int64_t logits = 1;               // of how many of its last tokens logits are wanted, [0, T]
+  const EncodedSource* source = nullptr;  // of an encoder-decoder model, which needs one
 };
 
 class MM_ORCH_EXPORT PagedRunner {
@@ -47,6 +55,9 @@ class MM_ORCH_EXPORT PagedRunner {
   /// @throws InferenceError     the backend failed; what the blocks of these sequences hold after
   ///                            `past` is not to be trusted.
   void step(std::span<const SequenceStep> sequences, std::vector<float>& logits);
+  /// Reads source texts, each of one token or more, for the sequences of an encoder-decoder model.
+  std::vector<std::shared_ptr<const EncodedSource>> read_sources(
+      const std::vector<std::span<const int64_t>>& texts);
   /// Block `to` gets what block `from` holds.
   void copy_block(int32_t from, int32_t to);
 
@@ -57,6 +68,8 @@ class MM_ORCH_EXPORT PagedRunner {
  private:
   virtual void run(std::span<const SequenceStep> sequences, std::vector<float>& logits) = 0;
   virtual void copy(int32_t from, int32_t to) = 0;
+  virtual std::vector<std::shared_ptr<const EncodedSource>> encode(
+      const std::vector<std::span<const int64_t>>& texts);
   void check(const SequenceStep& sequence) const;
 
   const graph::ModelInfo info_;

@@ -12,7 +12,8 @@ void DirectStepper::step(std::span<PagedSequence* const> sequences, std::vector<
     if (!sequence->table.reserve(sequence->computed, sequence->missing()))
       throw_cache_full(runner_);
     steps.push_back({std::span(sequence->tokens).subspan(static_cast<size_t>(sequence->computed)),
-                     sequence->computed, sequence->table.blocks(), sequence->logits});
+                     sequence->computed, sequence->table.blocks(), sequence->logits,
+                     sequence->source.get()});
   }
   runner_.step(steps, logits);
   for (auto* sequence : sequences) sequence->computed += sequence->missing();

@@ -14,6 +14,7 @@ struct PagedSequence {
   std::vector<int64_t> tokens;  // all so far, those of the next step included
   int64_t computed = 0;         // of them, that the cache holds; less than all before a step
   int64_t logits = 1;           // of how many of the last ones the step shall give logits
+  std::shared_ptr<const EncodedSource> source;  // of an encoder-decoder model
 
   int64_t missing() const { return static_cast<int64_t>(tokens.size()) - computed; }
 };
@@ -26,6 +27,9 @@ class SequenceStepper {
   /// @throws as PagedRunner::step; OutOfMemoryError if the cache cannot hold the sequences. What
   ///         was computed before stays.
   virtual void step(std::span<PagedSequence* const> sequences, std::vector<float>& logits) = 0;
+  /// As PagedRunner::read_sources.
+  virtual std::vector<std::shared_ptr<const EncodedSource>> read_sources(
+      const std::vector<std::span<const int64_t>>& texts) = 0;
   /// Sessions whose steps are computed together, this one included.
   virtual int64_t sharers() const { return 1; }
 };
@@ -35,6 +39,10 @@ class MM_ORCH_EXPORT DirectStepper : public SequenceStepper {
  public:
   explicit DirectStepper(PagedRunner& runner) : runner_(runner) {}
   void step(std::span<PagedSequence* const> sequences, std::vector<float>& logits) override;
+  std::vector<std::shared_ptr<const EncodedSource>> read_sources(
+      const std::vector<std::span<const int64_t>>& texts) override {
+    return runner_.read_sources(texts);
+  }
 
  private:
   PagedRunner& runner_;

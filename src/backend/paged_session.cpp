@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "backend/inputs.h"
-
 namespace mm_orch::backend {
 
 PagedSession::PagedSession(PagedRunner& runner, std::shared_ptr<const LoadedModel> owner,
@@ -14,10 +12,20 @@ PagedSession::PagedSession(PagedRunner& runner, std::shared_ptr<const LoadedMode
     : owner_(std::move(owner)),
       runner_(runner),
       stepper_(stepper ? std::move(stepper) : std::make_unique<DirectStepper>(runner)),
-      padding_(options.padding) {
+      padding_(options.padding),
+      sources_(unique_sources(options.sources)) {
   check_session_options(options, runner.info());
   padding_.resize(static_cast<size_t>(options.batch), 0);
-  for (int64_t b = 0; b < options.batch; ++b) rows_.push_back({BlockTable(runner), {}});
+  for (int64_t b = 0; b < options.batch; ++b)
+    rows_.push_back({.table = BlockTable(runner), .tokens = {}, .source = nullptr});
+}
+
+void PagedSession::read_sources() {
+  if (sources_.texts.empty()) return;
+  const auto read = stepper_->read_sources(sources_.texts);
+  for (size_t b = 0; b < rows_.size(); ++b)
+    rows_[b].source = read[static_cast<size_t>(sources_.index[b])];
+  sources_ = {};
 }
 
 // Before anything changes.
@@ -41,7 +49,7 @@ size_t PagedSession::leader_of(std::span<const RowTokens> rows, size_t i) const 
   if (rows[i].tokens.size() == 1) return i;
   const auto same = [&](const RowTokens& a, const RowTokens& b) {
     return a.logits == b.logits && std::ranges::equal(a.tokens, b.tokens) &&
-           rows_[a.row].tokens == rows_[b.row].tokens;
+           rows_[a.row].tokens == rows_[b.row].tokens && rows_[a.row].source == rows_[b.row].source;
   };
   size_t leader = 0;
   while (leader < i && !same(rows[leader], rows[i])) ++leader;
@@ -50,6 +58,7 @@ size_t PagedSession::leader_of(std::span<const RowTokens> rows, size_t i) const 
 
 std::span<const float> PagedSession::step_rows(std::span<const RowTokens> rows) {
   for (const auto& row : rows) check(row);
+  read_sources();
   std::vector<size_t> leaders(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) leaders[i] = leader_of(rows, i);
 
@@ -141,11 +150,12 @@ void PagedSession::reorder(std::span<const int32_t> source) {
     if (b < 0 || b >= static_cast<int32_t>(rows_.size()))
       throw InvalidInputError(
           fmt::format("reorder names sequence {}; allowed are [0, {})", b, rows_.size()));
+  read_sources();
   std::vector<PagedSequence> rows;
   std::vector<int64_t> padding;
   for (const int32_t b : source) {
     const auto& row = rows_[static_cast<size_t>(b)];
-    rows.push_back({row.table.fork(), row.tokens, row.computed});
+    rows.push_back({row.table.fork(), row.tokens, row.computed, row.logits, row.source});
     padding.push_back(padding_[static_cast<size_t>(b)]);
   }
   rows_ = std::move(rows);

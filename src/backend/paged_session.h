@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/inputs.h"
 #include "backend/paged_sequence.h"
 
 namespace mm_orch::backend {
@@ -30,6 +31,7 @@ class MM_ORCH_EXPORT PagedSession : public Session {
 
  private:
   void check(const RowTokens& row) const;
+  void read_sources();
   size_t leader_of(std::span<const RowTokens> rows, size_t i) const;
   std::span<const float> in_order(std::span<const RowTokens> rows, std::span<const size_t> leaders);
 
@@ -38,7 +40,8 @@ class MM_ORCH_EXPORT PagedSession : public Session {
   std::unique_ptr<SequenceStepper> stepper_;
   std::vector<PagedSequence> rows_;
   std::vector<int64_t> padding_;
-  int64_t length_ = 0;  // of the lockstep
+  UniqueSources sources_;  // of an encoder-decoder model, until they are read
+  int64_t length_ = 0;     // of the lockstep
   std::vector<float> computed_, logits_;
 };
 

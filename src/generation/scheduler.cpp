@@ -61,6 +61,11 @@ class Scheduler::Stepper : public backend::SequenceStepper {
     participant_.logits = &logits;
     scheduler_.compute(participant_);
   }
+  std::vector<std::shared_ptr<const backend::EncodedSource>> read_sources(
+      const std::vector<std::span<const int64_t>>& texts) override {
+    const Turn turn;
+    return scheduler_.runner_.read_sources(texts);
+  }
   int64_t sharers() const override { return scheduler_.sharers(); }
 
  private:
@@ -284,6 +289,7 @@ std::vector<Scheduler::Part> Scheduler::choose() {
 }
 
 void Scheduler::adopt(PagedSequence& sequence) {
+  if (sequence.source) return;  // equal tokens mean other keys after another source
   const auto& layout = runner_.layout();
   if (static_cast<int64_t>(sequence.table.blocks().size()) * layout.block_tokens !=
       sequence.computed)
@@ -344,7 +350,7 @@ void Scheduler::run(std::unique_lock<std::mutex>& lock, const std::vector<Part>&
     steps.push_back(
         {std::span(sequence.tokens)
              .subspan(static_cast<size_t>(sequence.computed), static_cast<size_t>(part.count)),
-         sequence.computed, sequence.table.blocks(), part.logits});
+         sequence.computed, sequence.table.blocks(), part.logits, sequence.source.get()});
     part.participant->in_step = true;
   }
   std::exception_ptr error;
@@ -384,8 +390,9 @@ void Scheduler::take(const std::vector<Part>& parts) {
                         std::min(still_missing, sequence.logits);
     std::copy_n(from, part.logits * vocabulary, participant.logits->begin() + row * vocabulary);
     from += part.logits * vocabulary;
-    sequence.table.publish(
-        std::span(sequence.tokens).first(static_cast<size_t>(sequence.computed)));
+    if (!sequence.source)
+      sequence.table.publish(
+          std::span(sequence.tokens).first(static_cast<size_t>(sequence.computed)));
     if (still_missing == 0) complete(part);
   }
   for (const auto& part : parts) part.participant->changed.notify_one();

@@ -139,6 +139,24 @@ TEST(Scheduler, ASharedBeginningIsComputedOnce) {
   EXPECT_EQ(house.stats().shared_tokens, 40);
 }
 
+// The same tokens after another source have other keys and values.
+TEST(Scheduler, ABeginningAfterASourceIsNotShared) {
+  TokenCache cache(64, kVocabulary);
+  Scheduler scheduler(cache, {});
+  for (const bool sourced : {true, false}) {
+    for (int i = 0; i < 2; ++i) {
+      const auto stepper = scheduler.join();
+      const auto source = sourced ? std::make_shared<backend::EncodedSource>() : nullptr;
+      backend::PagedSequence sequence{
+          .table = backend::BlockTable(cache), .tokens = prompt_of(3, 21), .source = source};
+      std::vector<backend::PagedSequence*> sequences{&sequence};
+      std::vector<float> logits;
+      stepper->step(sequences, logits);
+    }
+    EXPECT_EQ(scheduler.stats().shared_tokens, sourced ? 0 : 20);
+  }
+}
+
 TEST(Scheduler, WhatWasSharedIsForgottenWhenOthersNeedTheRoom) {
   House house(16);
   for (uint64_t seed = 0; seed < 6; ++seed) {

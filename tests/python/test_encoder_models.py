@@ -1,6 +1,7 @@
 """T5, BERT and MiniLM on both backends against transformers."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,23 @@ def test_t5_batch_of_unequal_sources_equals_single_runs(backend, t5, tmp_path):
     results = manager.generate_tokens(model, sources, max_new_tokens=30, eos_token_id=[])
     for source, result in zip(sources, results, strict=True):
         check_greedy(reference, source, list(result.new_tokens))
+
+
+def test_t5_requests_at_once_share_steps_and_keep_their_sources(t5, tmp_path):
+    model, reference = t5("gated_untied")
+    manager = load("pytorch", model, tmp_path)
+    draw = np.random.default_rng(5)
+    sources = [draw.integers(2, 300, n).tolist() for n in (5, 30, 12, 5, 60, 2, 21, 9)]
+
+    def generate(source):
+        return manager.generate_tokens(model, source, max_new_tokens=60, eos_token_id=[])
+
+    with ThreadPoolExecutor(len(sources)) as pool:
+        results = list(pool.map(generate, sources))
+    for source, result in zip(sources, results, strict=True):
+        check_greedy(reference, source, list(result.new_tokens))
+    stats = manager.get_scheduling_stats(model)
+    assert stats["step_sequences"] > 1.5 * stats["steps"]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

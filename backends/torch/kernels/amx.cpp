@@ -130,6 +130,7 @@ MM_ORCH_AMX inline void configure() {
 template <class Format, int kParts>
 MM_ORCH_AMX void expand_panel(const AmxArgs& a, int64_t first, uint16_t* out) {
   using S = Simd<16>;
+  constexpr auto kDepthBytes = static_cast<int64_t>(kDepth * Format::kBits / 8);
   const int64_t columns = a.x.columns;
   const int64_t depth = tiles(columns);
   const int64_t whole = Format::kGroup == 0 ? columns / kDepth : depth;
@@ -146,8 +147,7 @@ MM_ORCH_AMX void expand_panel(const AmxArgs& a, int64_t first, uint16_t* out) {
       } else {
         Format::template expand<16>(row, k, values);
       }
-      __builtin_prefetch(row + kAmxPanel * a.weight.row_bytes +
-                         static_cast<int64_t>(k * kDepth * Format::kBits / 8));
+      __builtin_prefetch(row + kAmxPanel * a.weight.row_bytes + k * kDepthBytes);
       store_parts<kParts>(values[0], values[1], target, kTile);
     }
     if constexpr (Format::kGroup == 0) {

@@ -1,11 +1,12 @@
 // Attention of the decoder to the source: keys and values are laid out once, when the
 // source is read, so that a step reads each head's in order.
-#include <ATen/Parallel.h>
 
 #include <cstring>
 
 #include "kernels/attention.h"
+#include "ops/aligned.h"
 #include "ops/lowering.h"
+#include "ops/parallel.h"
 
 namespace mm_orch::torch_backend {
 namespace {
@@ -36,27 +37,30 @@ Step pack_source(const graph::CrossAttention& op, const graph::Node& node) {
 
 Step lower_cross_attention(const graph::CrossAttention& op, const graph::Node& node) {
   return [op, input = node.inputs[0], output = node.outputs[0]](Frame& frame) {
+    static thread_local std::vector<float> scores_buffer;
     const View q = frame.values[input];
     const View y = frame.values[output];
-    const auto& source = *frame.source;
     const auto layer = static_cast<size_t>(op.layer);
-    const int64_t units = q.rows * op.heads;
-    int64_t longest = 0;
-    for (size_t text = 0; text + 1 < source.starts.size(); ++text)
-      longest = std::max(longest, source.starts[text + 1] - source.starts[text]);
-    const int64_t scores_stride = (longest + 15) / 16 * 16;
-    if (frame.scores.size() < static_cast<size_t>(units * scores_stride))
-      frame.scores.resize(static_cast<size_t>(units * scores_stride));
-    at::parallel_for(0, units, 1, [&](int64_t first, int64_t last) {
+    parallel_for(q.rows * op.heads, 1, [&](int64_t first, int64_t last) {
       for (int64_t unit = first; unit < last; ++unit) {
         const int64_t r = unit / op.heads;
         const int64_t head = unit % op.heads;
-        const auto text = static_cast<size_t>(frame.source_of[r / frame.tokens]);
-        const int64_t length = source.starts[text + 1] - source.starts[text];
-        const int64_t offset = (source.starts[text] * op.heads + head * length) * op.head_size;
-        kernels::attend(q.row(r) + head * op.head_size, &source.keys[layer][offset],
-                        &source.values[layer][offset], length, op.head_size, op.scale, nullptr,
-                        frame.scores.data() + unit * scores_stride, y.row(r) + head * op.head_size);
+        const auto& source = *frame.sequences[frame.sequence_of[r]].source;
+        const auto& states = *source.states;
+        const int64_t start = states.starts[source.text];
+        const int64_t length = states.starts[source.text + 1] - start;
+        const int64_t offset = (start * op.heads + head * length) * op.head_size;
+        const auto bytes = [](const float& x) { return reinterpret_cast<const std::byte*>(&x); };
+        const int32_t block = 0;
+        const kernels::CachedHead all{bytes(states.keys[layer][offset]),
+                                      bytes(states.values[layer][offset]),
+                                      DType::kF32,
+                                      &block,
+                                      0,
+                                      length};
+        kernels::attend(q.row(r) + head * op.head_size, all, 0, length, op.head_size, op.scale,
+                        nullptr, aligned(scores_buffer, length + 16),
+                        y.row(r) + head * op.head_size);
       }
     });
   };

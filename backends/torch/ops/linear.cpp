@@ -1,6 +1,5 @@
 #include "kernels/linear.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
@@ -23,7 +22,7 @@ constexpr int64_t kFewRows = 16;
 
 // With AMX our kernels of a few rows are faster up to here.
 constexpr int64_t kFewRowsBesideAmx = 8;
-constexpr int64_t kFewInt8RowsBesideAmx = 5;
+constexpr int64_t kFewInt8RowsBesideAmx = 4;
 
 // Packed rows of x that a thread reads again and again should stay in its L2 cache.
 constexpr int64_t kPackedElements = 1 << 19;
@@ -47,7 +46,7 @@ const kernels::ByteGroup* bytes_of(const View& x, const Matrix& weight, Precisio
 void few_rows(const Matrix& weight, const float* bias, Precision precision, const View& x,
               const View& y) {
   const auto* bytes = bytes_of(x, weight, precision);
-  at::parallel_for(0, y.columns, 16, [&](int64_t first, int64_t last) {
+  parallel_for(y.columns, 16, [&](int64_t first, int64_t last) {
     for (const auto& range : weight.ranges) {
       const int64_t begin = std::max(first, range.first) - range.first;
       const int64_t end = std::min(last, range.first + range.count) - range.first;
@@ -101,7 +100,7 @@ void on_amx(const Matrix& weight, const float* bias, int parts, const View& x, c
     const int64_t rows = std::min(chunk, x.rows - row);
     auto* packed = aligned(packed_buffer, kernels::packed_size(rows, x.columns, parts));
     const kernels::PackedRows packed_rows{packed, rows, x.columns, parts};
-    at::parallel_for(0, (rows + 15) / 16, 1, [&](int64_t first, int64_t last) {
+    parallel_for((rows + 15) / 16, 1, [&](int64_t first, int64_t last) {
       kernels::pack_rows(x.row(row), x.stride, packed_rows, first, last, packed);
     });
     for (const auto& range : weight.ranges) {
@@ -112,7 +111,7 @@ void on_amx(const Matrix& weight, const float* bias, int parts, const View& x, c
                                   y.row(row) + range.first,
                                   y.stride};
       const int64_t panels = (range.count + kernels::kAmxPanel - 1) / kernels::kAmxPanel;
-      at::parallel_for(0, panels, 1, [&](int64_t first, int64_t last) {
+      parallel_for(panels, 1, [&](int64_t first, int64_t last) {
         kernels::amx_linear(args, first, last,
                             aligned(scratch_buffer, kernels::amx_scratch_size(args)));
       });

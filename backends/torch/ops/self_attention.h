@@ -17,16 +17,16 @@ struct SelfAttention : graph::Attention {
   int parts = 3;  // parts_of
 };
 
-/// The first key that token `position` (padding counted) of sequence `b` sees.
-inline int64_t first_key(const Frame& frame, int64_t window, int64_t b, int64_t position) {
-  const int64_t by_window = window > 0 ? position - window + 1 : 0;
-  return std::max(frame.padding[b], by_window);
+/// The first key that the token at `position` sees.
+inline int64_t first_key(int64_t window, int64_t position) {
+  return window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
 }
 
 /// The bias of the `length` keys up to the query itself, of each head.
 const DistanceBias& distance_bias(Frame& frame, const SelfAttention& op, int64_t length);
 
 /// A prompt's attention on AMX; the cache has the prompt's own keys and values already.
-void attend_on_amx(const SelfAttention& op, Frame& frame, const View& q, const View& y);
+void attend_on_amx(const SelfAttention& op, Frame& frame, const FedSequence& sequence,
+                   const View& q, const View& y);
 
 }  // namespace mm_orch::torch_backend

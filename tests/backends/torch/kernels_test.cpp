@@ -304,6 +304,42 @@ TEST(KernelAttention, SoftmaxIsThatOfDoubles) {
   }
 }
 
+// Blocks lie anywhere; a window begins within one.
+TEST(KernelAttention, OverBlocksIsThatOfDoubles) {
+  constexpr int64_t kTokens = 8, kBlocks = 6;
+  const std::vector<int32_t> blocks = {4, 1, 5, 0};
+  for (const DType dtype : {DType::kF32, DType::kBF16})
+    for (const int64_t size : {7, 16, 72}) {
+      const Stored keys(dtype, kBlocks * kTokens, size), values(dtype, kBlocks * kTokens, size);
+      const int64_t row_bytes = kernels::row_bytes(dtype, size);
+      const kernels::CachedHead head{keys.rows().data, values.rows().data,  dtype,
+                                     blocks.data(),    kTokens * row_bytes, kTokens};
+      const auto q = random_floats(size, 3), bias = random_floats(32, 4);
+      for (const auto& [first, count] :
+           {std::pair<int64_t, int64_t>{0, 1}, {0, 32}, {5, 20}, {9, 3}}) {
+        std::vector<float> scores(static_cast<size_t>(count + 16)), out(static_cast<size_t>(size));
+        kernels::attend(q.data(), head, first, count, size, 0.3f, bias.data(), scores.data(),
+                        out.data());
+        std::vector<double> weights, expected(static_cast<size_t>(size));
+        double total = 0;
+        const auto row_of = [&](int64_t i) {
+          return (blocks[(first + i) / kTokens] * kTokens + (first + i) % kTokens) * size;
+        };
+        for (int64_t i = 0; i < count; ++i) {
+          double dot = 0;
+          for (int64_t d = 0; d < size; ++d) dot += double{q[d]} * keys.floats[row_of(i) + d];
+          weights.push_back(std::exp(0.3 * dot + bias[i]));
+          total += weights.back();
+        }
+        for (int64_t i = 0; i < count; ++i)
+          for (int64_t d = 0; d < size; ++d)
+            expected[d] += weights[i] / total * values.floats[row_of(i) + d];
+        for (int64_t d = 0; d < size; ++d)
+          EXPECT_NEAR(out[d], expected[d], 1e-5) << size << " " << count;
+      }
+    }
+}
+
 TEST(KernelRows, RoundToBfloat16) {
   const float inf = std::numeric_limits<float>::infinity();
   const std::vector<std::pair<float, uint16_t>> cases = {

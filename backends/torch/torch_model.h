@@ -1,36 +1,29 @@
-// A loaded program and its sessions.
+// A loaded program.
 #pragma once
 
-#include <memory>
+#include <optional>
 #include <string>
 
 #include "backend/backend.h"
-#include "program.h"
+#include "paged_decoder.h"
 
 namespace mm_orch::torch_backend {
 
 class TorchModel : public backend::LoadedModel {
  public:
-  /// @param num_threads  of each step; 0: torch's default.
-  TorchModel(const graph::Graph& graph, Precision precision, int num_threads);
+  TorchModel(const graph::Graph& graph, Precision precision, const backend::LoadOptions& options);
 
   std::unique_ptr<backend::Session> new_session(const backend::SessionOptions& options) override;
+  backend::PagedRunner* paged() override { return paged_ ? &*paged_ : nullptr; }
   backend::EncoderOutput encode(const backend::EncoderInput& input) override;
   std::string device() const override { return "cpu"; }
-  std::string precision() const override {
-    return precision_ == Precision::kINT8   ? "INT8"
-           : precision_ == Precision::kBF16 ? "BF16"
-                                            : "FP32";
-  }
+  std::string precision() const override;
   uint64_t memory_bytes() const override { return program_.weight_bytes(); }
-
-  const Program& program() const { return program_; }
-  int num_threads() const { return num_threads_; }
 
  private:
   Program program_;
-  Precision precision_;
   int num_threads_;
+  std::optional<PagedDecoder> paged_;  // not of an encoder
 };
 
 }  // namespace mm_orch::torch_backend
