@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument(
         "--precision",
         type=str.upper,
-        choices=["FP32", "FP16", "INT8"],
+        choices=["FP32", "FP16", "INT8", "INT4"],
         default="FP32",
         help="of the weights (default: FP32)",
     )

@@ -61,7 +61,7 @@ Runner add_export_command(CLI::App& app) {
   auto options = std::make_shared<ExportOptions>();
   add_model_argument(*command, options->model);
   command->add_option("--precision", options->precision, "precision of the weights")
-      ->transform(CLI::IsMember({"FP32", "FP16", "INT8"}, CLI::ignore_case))
+      ->transform(CLI::IsMember({"FP32", "FP16", "INT8", "INT4"}, CLI::ignore_case))
       ->capture_default_str();
   command->add_option("--output", options->output, "folder to write (default: <cache_dir>/<name>)")
       ->type_name("DIR");

@@ -119,6 +119,8 @@ ov::AnyMap tuned_options(backend::Precision precision) {
     case backend::Precision::kINT8:
       return {
           {kInferencePrecision, "bf16"}, {kCachePrecision, "bf16"}, {kDynamicQuantization, "64"}};
+    case backend::Precision::kINT4:
+      return {{kInferencePrecision, "f32"}, {kCachePrecision, "f32"}, {kDynamicQuantization, "32"}};
     case backend::Precision::kFP32:
       break;
   }

@@ -19,7 +19,8 @@ struct QuantizedMatrix {
   ov::Tensor scales;  // f32 [out, 1], or [out, in/group, 1]
 };
 
-/// w ≈ values · scales, with |values| <= 127 and scale = max|w| / 127 of each group.
+/// w ≈ values · scales, with |values| <= 127 and scale = max|w| / 127 of each group. In groups of
+/// 32 a weight stored as Q8_0 keeps its scales, and so is exact.
 /// @param group_size  weights that share a scale; divides the row. 0: the whole row.
 /// @param make        gives the memory of the result, as for the next two.
 QuantizedMatrix quantize(const graph::Weight& weight, int64_t group_size,

@@ -43,7 +43,7 @@ ScratchFile::ScratchFile(const std::filesystem::path& folder)
 ScratchFile::~ScratchFile() { ::close(fd_); }
 
 ov::Tensor ScratchFile::tensor(ov::element::Type type, const ov::Shape& shape) {
-  const size_t bytes = ov::shape_size(shape) * type.size();
+  const size_t bytes = (ov::shape_size(shape) * type.bitwidth() + 7) / 8;
   const std::shared_ptr<void> memory(
       allocate(bytes),
       [file = shared_from_this(), bytes](void* start) { file->deallocate(start, bytes); });

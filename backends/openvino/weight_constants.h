@@ -7,6 +7,7 @@
 #include <openvino/core/node_output.hpp>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "backend/backend.h"
 #include "graph/graph.h"
@@ -26,6 +27,7 @@ class WeightConstants {
   struct Matrix {
     ov::Output<ov::Node> value;  // f32 [out, in]; [in, out] if transposed
     bool transposed;
+    int64_t sum_columns = 0;  // more columns, for sums of groups of 32 inputs (four_bits.h)
   };
   /// A projection's matrix or an embedding's table.
   Matrix matrix(graph::WeightId id);
@@ -39,10 +41,13 @@ class WeightConstants {
   ov::Output<ov::Node> float_constant(const graph::Weight& weight) const;
   ov::Output<ov::Node> half_constant(const graph::Weight& weight) const;
   ov::Output<ov::Node> quantized_constant(const graph::Weight& weight) const;
-  Matrix make_matrix(const graph::Weight& weight) const;
+  Matrix four_bit_matrix(const graph::Weight& weight) const;
+  bool takes_four_bits(graph::WeightId id) const;
+  Matrix make_matrix(graph::WeightId id) const;
   void finished(const graph::Weight& weight);
 
   const graph::Graph& graph_;
+  std::unordered_set<graph::WeightId> eight_bits_;  // those that stay so in INT4
   backend::Precision precision_;
   backend::Progress progress_;
   std::shared_ptr<ScratchFile> scratch_;

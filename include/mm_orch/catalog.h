@@ -27,7 +27,7 @@ struct FoundModel {
 struct ExportedModel {
   std::string name;
   std::string xml_path;
-  std::string precision;    // "FP32", "FP16", "INT8"; empty: made by another tool
+  std::string precision;    // "FP32", "FP16", "INT8", "INT4"; empty: made by another tool
   std::string fingerprint;  // of the model it was made from; empty: made by another tool
   uint64_t bytes = 0;       // of the .bin
   std::optional<FidelityReport> fidelity;  // none: made by another tool, or a damaged report

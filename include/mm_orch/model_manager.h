@@ -195,7 +195,7 @@ struct Classification {
 };
 
 struct ExportModelOptions {
-  std::string precision = "FP32";     // "FP32", "FP16", "INT8"
+  std::string precision = "FP32";     // "FP32", "FP16", "INT8", "INT4"
   std::optional<std::string> output;  // folder; not set: <cache_dir>/<name>
   /// Called as weights are converted, then as the check goes on.
   /// `what`: the name of the weight; "checking" while the positions of the check are counted.

@@ -37,6 +37,8 @@ std::string precision_name(Precision precision) {
       return "FP16";
     case Precision::kINT8:
       return "INT8";
+    case Precision::kINT4:
+      return "INT4";
   }
   return "FP32";
 }
@@ -45,10 +47,11 @@ Precision parse_precision(const std::string& name) {
   std::string upper = name;
   std::transform(upper.begin(), upper.end(), upper.begin(),
                  [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  for (const auto precision : {Precision::kFP32, Precision::kFP16, Precision::kINT8})
+  for (const auto precision :
+       {Precision::kFP32, Precision::kFP16, Precision::kINT8, Precision::kINT4})
     if (upper == precision_name(precision)) return precision;
   throw InvalidInputError(
-      fmt::format("Unknown precision '{}'; allowed are FP32, FP16 and INT8", name));
+      fmt::format("Unknown precision '{}'; allowed are FP32, FP16, INT8 and INT4", name));
 }
 
 }  // namespace mm_orch::backend

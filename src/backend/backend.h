@@ -114,15 +114,15 @@ class LoadedModel : public std::enable_shared_from_this<LoadedModel> {
   virtual EncoderOutput encode(const EncoderInput& input);
   /// The device it runs on, as the backend names it ("cpu", "CPU", "GPU.0").
   virtual std::string device() const = 0;
-  /// Weights' precision: "FP32", "FP16", "INT8".
+  /// Weights' precision: "FP32", "FP16", "INT8", "INT4".
   virtual std::string precision() const = 0;
   /// Bytes that weights and compiled kernels hold, as far as the backend can tell.
   virtual uint64_t memory_bytes() const = 0;
 };
 
-enum class Precision { kFP32, kFP16, kINT8 };
+enum class Precision { kFP32, kFP16, kINT8, kINT4 };
 MM_ORCH_EXPORT std::string precision_name(Precision precision);  // "FP32"
-/// @throws InvalidInputError  naming the allowed values ("FP32", "FP16", "INT8", any case).
+/// @throws InvalidInputError  naming the allowed values ("FP32", "FP16", "INT8", "INT4", any case).
 MM_ORCH_EXPORT Precision parse_precision(const std::string& name);
 
 /// Progress of long work: `done` of `total` units (weights), with the name of the current one.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 namespace mm_orch::graph {
@@ -35,6 +36,23 @@ void read_vector(const Weight& weight, std::span<float> out) {
   }
 }
 
+// Reads the rows part by part, each with `read(part, first row, rows, out)`; a row has `width`
+// values.
+template <class Value, class Read>
+void read_parts(const Weight& weight, int64_t first_row, int64_t rows, int64_t width,
+                std::span<Value> out, Read&& read) {
+  int64_t part_start = 0;
+  for (const auto& part : weight.parts) {
+    const int64_t begin = std::max(first_row, part_start);
+    const int64_t end = std::min(first_row + rows, part_start + part.rows());
+    if (begin < end)
+      read(part, begin - part_start, end - begin,
+           out.subspan(static_cast<size_t>((begin - first_row) * width),
+                       static_cast<size_t>((end - begin) * width)));
+    part_start += part.rows();
+  }
+}
+
 }  // namespace
 
 int64_t row_count(const Weight& weight) { return weight.shape.size() == 1 ? 1 : weight.shape[0]; }
@@ -53,17 +71,22 @@ void read_rows(const Weight& weight, int64_t first_row, int64_t rows, std::span<
     read_transposed_rows(weight.parts.front(), first_row, rows, out);
     return;
   }
-  const int64_t columns = column_count(weight);
-  int64_t part_start = 0;
-  for (const auto& part : weight.parts) {
-    const int64_t begin = std::max(first_row, part_start);
-    const int64_t end = std::min(first_row + rows, part_start + part.rows());
-    if (begin < end)
-      weights::read_f32(part, begin - part_start, end - begin,
-                        out.subspan(static_cast<size_t>((begin - first_row) * columns),
-                                    static_cast<size_t>((end - begin) * columns)));
-    part_start += part.rows();
-  }
+  read_parts(weight, first_row, rows, column_count(weight), out,
+             [](auto&&... part) { weights::read_f32(std::forward<decltype(part)>(part)...); });
+}
+
+int grid_bits(const Weight& weight) {
+  const int bits = weights::grid_bits(weight.parts.front().dtype);
+  const bool same = std::all_of(weight.parts.begin(), weight.parts.end(), [&](const auto& part) {
+    return weights::grid_bits(part.dtype) == bits;
+  });
+  return same && !weight.transposed && weight.shape.size() == 2 ? bits : 0;
+}
+
+void read_grids(const Weight& weight, int64_t first_row, int64_t rows,
+                std::span<weights::Grid> out) {
+  read_parts(weight, first_row, rows, column_count(weight) / weights::kGridElements, out,
+             [](auto&&... part) { weights::read_grids(std::forward<decltype(part)>(part)...); });
 }
 
 }  // namespace mm_orch::graph

@@ -217,6 +217,32 @@ void decode_whole_blocks(DType dtype, const std::byte* in, int64_t count, float*
 
 }  // namespace
 
+void decode_grids(DType dtype, const std::byte* data, int64_t first, int64_t count, Grid* out) {
+  const auto& info = dtype_info(dtype);
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t element = (first + i) * kGridElements;
+    const std::byte* block = data + element / info.block_elements * info.block_bytes;
+    const float scale = load_half(block);
+    switch (dtype) {
+      case DType::kQ4_0:
+        out[i] = {scale, -8 * scale};
+        break;
+      case DType::kQ4_1:
+        out[i] = {scale, load_half(block + 2)};
+        break;
+      case DType::kQ4_K: {
+        const auto group = static_cast<int>(element % info.block_elements / kGridElements);
+        const auto pair = k_scale(as_u8(block + 4), group);
+        out[i] = {scale * static_cast<float>(pair.scale),
+                  -load_half(block + 2) * static_cast<float>(pair.minimum)};
+        break;
+      }
+      default:
+        out[i] = {scale, 0};
+    }
+  }
+}
+
 void decode_elements(DType dtype, const std::byte* data, int64_t first, int64_t count, float* out) {
   const auto& info = dtype_info(dtype);
   const int64_t block = info.block_elements;

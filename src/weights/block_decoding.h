@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "base/dtype.h"
+#include "weights/tensor.h"
 
 namespace mm_orch::weights {
 
@@ -15,5 +16,9 @@ namespace mm_orch::weights {
 /// @param out   float32 [count].
 /// Source of the block layouts: ggml-common.h, ggml-quants.c (ggml, MIT).
 void decode_elements(DType dtype, const std::byte* data, int64_t first, int64_t count, float* out);
+
+/// As decode_elements, but the grids of groups [first, first + count). The type is kQ8_0, kQ4_0,
+/// kQ4_1 or kQ4_K.
+void decode_grids(DType dtype, const std::byte* data, int64_t first, int64_t count, Grid* out);
 
 }  // namespace mm_orch::weights

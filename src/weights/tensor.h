@@ -41,6 +41,21 @@ MM_ORCH_EXPORT int64_t stored_row(const Tensor& tensor, int64_t row);
 MM_ORCH_EXPORT void read_f32(const Tensor& tensor, int64_t first_row, int64_t row_count,
                              std::span<float> out);
 
+/// Elements of a row that share a grid in the types that have one.
+inline constexpr int64_t kGridElements = 32;
+/// The values that a group can hold: scale · q + minimum, with q in [0, 15], or of 8 bits in
+/// [-128, 127].
+struct Grid {
+  float scale;
+  float minimum;
+};
+/// Bits of q: 8 for Q8_0, 4 for Q4_0, Q4_1 and Q4_K; 0 for a type without grids of 32.
+MM_ORCH_EXPORT int grid_bits(DType dtype);
+/// The grids of rows [first_row, first_row + row_count), in the order of read_f32.
+/// @param out  [row_count, row_elements / kGridElements].
+MM_ORCH_EXPORT void read_grids(const Tensor& tensor, int64_t first_row, int64_t row_count,
+                               std::span<Grid> out);
+
 /// The whole tensor as float32.
 MM_ORCH_EXPORT std::vector<float> read_f32(const Tensor& tensor);
 

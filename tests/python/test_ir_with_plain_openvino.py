@@ -16,7 +16,7 @@ if not TOOL.exists():
 TOKENS = list(range(3, 90, 5))
 # Largest error relative to the logits' range, from the rounding of weights (and, in bf16 on CPUs
 # that have it, of activations); FP32 computed in f32 has neither.
-BOUND = {"FP32": 1e-5, "FP16": 2e-2, "INT8": 4e-2}
+BOUND = {"FP32": 1e-5, "FP16": 2e-2, "INT8": 4e-2, "INT4": 0.2}
 
 
 def make_model(name: str) -> "torch.nn.Module":
@@ -62,7 +62,7 @@ def run_ir(xml: Path, precision: str) -> np.ndarray:
     return np.concatenate(rows)
 
 
-@pytest.mark.parametrize("precision", ["FP32", "FP16", "INT8"])
+@pytest.mark.parametrize("precision", ["FP32", "FP16", "INT8", "INT4"])
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
 def test_plain_openvino_runs_the_ir(name: str, precision: str, tmp_path: Path) -> None:
     model = make_model(name)

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <random>
 
 #include "expect_error.h"
 #include "file_builders.h"
@@ -114,6 +115,46 @@ TEST(Tensor, RefusesRowsItLacks) {
   EXPECT_THROW(read_f32(tensor, -1, 1, out), InvalidInputError);
   EXPECT_THROW(read_f32(tensor, INT64_MAX, 1, out), InvalidInputError);
   EXPECT_ERROR(InvalidInputError, read_f32(tensor, 0, 2, out), "room is for 1");
+}
+
+// Every element of a block lies on its group's grid.
+TEST(Tensor, GridsHoldTheElements) {
+  std::mt19937 random(3);
+  const struct {
+    DType dtype;
+    int least, most;
+  } cases[] = {{DType::kQ8_0, -128, 127},
+               {DType::kQ4_0, 0, 15},
+               {DType::kQ4_1, 0, 15},
+               {DType::kQ4_K, 0, 15}};
+  for (const auto& [dtype, least, most] : cases) {
+    const auto& info = dtype_info(dtype);
+    std::string bytes;
+    for (int block = 0; block < 4 * 256 / info.block_elements; ++block) {
+      bytes += raw<uint16_t>(0x2800 + block) + raw<uint16_t>(0x2c00 + block);
+      for (int i = 4; i < info.block_bytes; ++i) bytes.push_back(static_cast<char>(random()));
+    }
+    auto tensor = make(dtype, {4, 256}, bytes);
+    tensor.interleaved_head_size = 4;
+    const auto values = read_f32(tensor);
+    std::vector<Grid> grids(3 * 8);
+    read_grids(tensor, 1, 3, grids);
+    bool between = false;
+    for (size_t i = 0; i < 3 * 256; ++i) {
+      const Grid& grid = grids[i / 32];
+      const float code = grid.scale ? (values[256 + i] - grid.minimum) / grid.scale : 0;
+      EXPECT_NEAR(code, std::rint(code), 1e-3) << info.name << i;
+      EXPECT_GE(std::rint(code), least) << info.name << i;
+      EXPECT_LE(std::rint(code), most) << info.name << i;
+      between |= std::rint(code) != least && std::rint(code) != most;
+    }
+    EXPECT_TRUE(between);
+  }
+  EXPECT_EQ(grid_bits(DType::kQ6_K), 0);
+  std::vector<Grid> grids(7);
+  const auto blocks = q8_blocks(8);
+  const auto tensor = make(DType::kQ8_0, {4, 64}, blocks);
+  EXPECT_ERROR(InvalidInputError, read_grids(tensor, 0, 4, grids), "room is for 7");
 }
 
 }  // namespace

@@ -331,7 +331,7 @@ class ModelManager:
 
         Args:
             name: as for `load_model`.
-            precision: "FP32", "FP16" or "INT8".
+            precision: "FP32", "FP16", "INT8" or "INT4".
             output: the folder. None: ``<cache_dir>/<name>``, ``models/openvino/<name>``.
             progress: called with (done, total, what) as weights are converted, then as the check
                 goes on.

@@ -32,7 +32,7 @@ class OpenVinoArtifact : public ::testing::Test {
     backend::ExportOptions options;
     options.precision = precision;
     options.metadata = {{"source_fingerprint", "00ff"}, {"mm_orch_version", "0.1.0"}};
-    backend_.export_artifact(llama_graph(), stem(), options);
+    backend_.export_artifact(graph_, stem(), options);
   }
 
   // Logits of a prompt and three more tokens, fed one by one.
@@ -48,13 +48,14 @@ class OpenVinoArtifact : public ::testing::Test {
 
   std::vector<float> round_trip(Precision precision) {
     export_llama(precision);
-    const auto model = backend_.open_artifact(xml())->compile(llama_graph().info, {});
+    const auto model = backend_.open_artifact(xml())->compile(graph_.info, {});
     EXPECT_EQ(model->precision(), backend::precision_name(precision));
     EXPECT_EQ(model->device(), "CPU");
     EXPECT_GE(model->memory_bytes(), fs::file_size(bin()) / 2);
     return run(*model);
   }
 
+  graph::Graph graph_ = llama_graph();
   OpenVinoBackend backend_;
   fs::path folder_;
 };
@@ -76,6 +77,17 @@ TEST_F(OpenVinoArtifact, Int8RoundTripIsClose) {
   const double error = error_of(round_trip(Precision::kINT8), exact);
   EXPECT_GT(error, 0);
   EXPECT_LT(error, 0.1);
+}
+
+TEST_F(OpenVinoArtifact, Int4RoundTripIsClose) {
+  graph_ = models::build_graph(testing::random_llama({{"hidden_size", 64}}));
+  const auto exact = run(*backend_.load(graph_, {}));
+  const double error = error_of(round_trip(Precision::kINT4), exact);
+  EXPECT_GT(error, 0);
+  EXPECT_LT(error, 0.3);
+  const uint64_t int4 = fs::file_size(bin());
+  round_trip(Precision::kINT8);
+  EXPECT_LT(int4, 0.9 * static_cast<double>(fs::file_size(bin())));
 }
 
 // With f32 arithmetic what remains is the rounding of the weights alone.
