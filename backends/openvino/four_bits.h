@@ -28,9 +28,12 @@ struct FourBitMatrix {
 FourBitMatrix quantize_to_four_bits(const graph::Weight& weight, int64_t group_size,
                                     const MakeTensor& make = heap_tensor);
 
-/// A weight whose stored blocks have grids of 4 bits (graph::grid_bits), in groups of 32. Exact for
-/// Q4_0; for types with minimums exact but for the sum columns, of which a value is off by less
-/// than a thirtieth of the largest.
+/// Whether its groups of 32 take 16 evenly spaced values each: by the type of stored blocks
+/// (graph::grid_bits), or, of floats, by looking at all of them. So do files that were dequantised.
+bool has_four_bits(const graph::Weight& weight);
+
+/// A weight that has four bits, in groups of 32. Exact for Q4_0; for others exact but for the sum
+/// columns, of which a value is off by less than a thirtieth of the largest.
 FourBitMatrix keep_four_bits(const graph::Weight& weight, const MakeTensor& make = heap_tensor);
 
 }  // namespace mm_orch::openvino

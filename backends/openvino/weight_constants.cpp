@@ -46,16 +46,6 @@ std::unordered_set<graph::WeightId> sensitive_weights(const graph::Graph& graph)
   return result;
 }
 
-// Where a file has blocks of 4 bits, its maker left in more what is in more.
-std::unordered_set<graph::WeightId> eight_bit_weights(const graph::Graph& graph) {
-  auto result = sensitive_weights(graph);
-  const auto in_four_bits = [](const auto& weight) { return graph::grid_bits(weight) == 4; };
-  if (std::none_of(graph.weights.begin(), graph.weights.end(), in_four_bits)) return result;
-  for (size_t id = 0; id < graph.weights.size(); ++id)
-    if (!in_four_bits(graph.weights[id])) result.insert(static_cast<graph::WeightId>(id));
-  return result;
-}
-
 // Its group, or 0 where 4 bits are not possible.
 int64_t four_bit_group(const graph::Weight& weight) {
   const int64_t columns = graph::column_count(weight);
@@ -97,7 +87,7 @@ WeightConstants::WeightConstants(const graph::Graph& graph, backend::Precision p
       precision_(precision),
       progress_(std::move(progress)),
       scratch_(std::move(scratch)) {
-  if (precision_ == backend::Precision::kINT4) eight_bits_ = eight_bit_weights(graph_);
+  if (precision_ == backend::Precision::kINT4) sort_by_bits();
   if (!scratch_) return;
   make_ = [this](ov::element::Type type, const ov::Shape& shape) {
     return scratch_->tensor(type, shape);
@@ -131,8 +121,24 @@ ov::Output<ov::Node> WeightConstants::quantized_constant(const graph::Weight& we
   return scaled(constant, {}, quantized.scales);
 }
 
-WeightConstants::Matrix WeightConstants::four_bit_matrix(const graph::Weight& weight) const {
-  const auto quantized = graph::grid_bits(weight) == 4
+// Where a file has matrices of 4 bits, its maker left in more what is in more.
+void WeightConstants::sort_by_bits() {
+  eight_bits_ = sensitive_weights(graph_);
+  std::vector<graph::WeightId> others;
+  for (size_t i = 0; i < graph_.weights.size(); ++i) {
+    const auto id = static_cast<graph::WeightId>(i);
+    if (eight_bits_.contains(id)) continue;
+    if (has_four_bits(graph_.weights[i]))
+      four_bits_.insert(id);
+    else
+      others.push_back(id);
+  }
+  if (!four_bits_.empty()) eight_bits_.insert(others.begin(), others.end());
+}
+
+WeightConstants::Matrix WeightConstants::four_bit_matrix(graph::WeightId id) const {
+  const auto& weight = this->weight(id);
+  const auto quantized = four_bits_.contains(id)
                              ? keep_four_bits(weight, make_)
                              : quantize_to_four_bits(weight, four_bit_group(weight), make_);
   const auto constant = std::make_shared<Constant>(quantized.values);
@@ -154,7 +160,7 @@ WeightConstants::Matrix WeightConstants::make_matrix(graph::WeightId id) const {
     case backend::Precision::kFP16:
       return {half_constant(weight), false};
     case backend::Precision::kINT4:
-      if (takes_four_bits(id)) return four_bit_matrix(weight);
+      if (takes_four_bits(id)) return four_bit_matrix(id);
       [[fallthrough]];
     case backend::Precision::kINT8:
       return {quantized_constant(weight), false};

@@ -41,13 +41,15 @@ class WeightConstants {
   ov::Output<ov::Node> float_constant(const graph::Weight& weight) const;
   ov::Output<ov::Node> half_constant(const graph::Weight& weight) const;
   ov::Output<ov::Node> quantized_constant(const graph::Weight& weight) const;
-  Matrix four_bit_matrix(const graph::Weight& weight) const;
+  void sort_by_bits();
+  Matrix four_bit_matrix(graph::WeightId id) const;
   bool takes_four_bits(graph::WeightId id) const;
   Matrix make_matrix(graph::WeightId id) const;
   void finished(const graph::Weight& weight);
 
   const graph::Graph& graph_;
-  std::unordered_set<graph::WeightId> eight_bits_;  // those that stay so in INT4
+  std::unordered_set<graph::WeightId> four_bits_;   // in INT4: those whose values are of 4 bits
+  std::unordered_set<graph::WeightId> eight_bits_;  // in INT4: those that stay in 8
   backend::Precision precision_;
   backend::Progress progress_;
   std::shared_ptr<ScratchFile> scratch_;

@@ -76,7 +76,7 @@ TEST_F(ManagerTest, RefusesWithAClearError) {
       InvalidInputError);
   EXPECT_THROW(manager.apply_chat_template("tiny", {{"user", "hi"}}), InvalidInputError);
   EXPECT_THROW(manager.get_performance_stats("onnx"), InvalidInputError);
-  EXPECT_THROW(manager.export_model("tiny", {.precision = "INT4"}), InvalidInputError);
+  EXPECT_THROW(manager.export_model("tiny", {.precision = "INT2"}), InvalidInputError);
   EXPECT_THROW(manager.get_model_info("absent"), InvalidInputError);
 }
 

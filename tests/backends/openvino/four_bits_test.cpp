@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -113,7 +114,7 @@ TEST(FourBits, SearchedScalesBeatTheWholeRange) {
 }
 
 TEST(FourBits, GroupsOfOneSignOrNoneAreKept) {
-  for (const float value : {0.0f, 1.5f, -0.25f}) {
+  for (const float value : {0.0f, 1.5f, -0.25f, 1e-40f}) {
     std::vector<float> values(64, value);
     values[3] = 0;
     std::vector<std::byte> bytes(values.size() * sizeof(float));
@@ -139,6 +140,42 @@ TEST(FourBits, MinimumsAreKeptInColumnsForSums) {
   const auto got = unpacked(kept), expected = values_of(weight);
   // Zero points are 7.5, 15, 3 and 6: what lacks is 0.25 at most, of which a column keeps 15 steps.
   for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 0.25f / 15) << i;
+}
+
+// What a dequantised file holds, in floats or rounded to bf16.
+graph::Weight dequantised(const graph::Weight& weight, DType dtype) {
+  std::vector<std::byte> bytes;
+  for (const float value : values_of(weight)) {
+    auto bits = std::bit_cast<uint32_t>(value);
+    if (dtype == DType::kBF16) bits = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    for (int i = 0; i < (dtype == DType::kBF16 ? 2 : 4); ++i)
+      bytes.push_back(static_cast<std::byte>(bits >> 8 * i & 0xff));
+  }
+  return matrix(stored(dtype, weight.shape, std::move(bytes)));
+}
+
+TEST(FourBits, FloatsOnGridsAreFoundAndKept) {
+  for (const auto type : {DType::kQ4_0, DType::kQ4_1})
+    for (const auto dtype : {DType::kF32, DType::kBF16}) {
+      const auto blocks = random_blocks(type, 70, 64 * 32);
+      const auto floats = dequantised(blocks, dtype);
+      ASSERT_TRUE(has_four_bits(floats));
+      const auto got = unpacked(keep_four_bits(floats)), expected = values_of(blocks);
+      for (size_t i = 0; i < got.size(); ++i)
+        ASSERT_NEAR(got[i], expected[i], 0.25f / 15 + (dtype == DType::kBF16 ? 0.01f : 0)) << i;
+    }
+}
+
+TEST(FourBits, FloatsOffTheGridsAreNot) {
+  EXPECT_FALSE(has_four_bits(random_matrix(40, 256)));
+  auto weight = random_blocks(DType::kQ4_1, 70, 64 * 32);
+  auto floats = dequantised(weight, DType::kF32);
+  auto bytes = std::vector<std::byte>(floats.parts[0].data.begin(), floats.parts[0].data.end());
+  const float off = 0.03f;
+  std::memcpy(bytes.data() + bytes.size() - sizeof off, &off, sizeof off);
+  EXPECT_FALSE(has_four_bits(matrix(stored(DType::kF32, weight.shape, std::move(bytes)))));
+  const std::vector<std::byte> zeros(64 * 4);
+  EXPECT_FALSE(has_four_bits(matrix(stored(DType::kF32, {1, 64}, zeros))));
 }
 
 }  // namespace
