@@ -6,6 +6,9 @@ An adapter is a class with
     generate(prompts, new_tokens) -> float             greedily, exactly so many new tokens for each
                                                        prompt; returns the time.perf_counter() of
                                                        the first new token
+    serve(arrivals) -> [[first, last]]                 of requests (seconds, prompt, new tokens), as
+                                                       they arrive: the seconds of each one's first
+                                                       and last token; may be missing
     logits(tokens) -> float32 [T, V]                   of a text, through the cache where the engine
                                                        lets us; may be missing
 

@@ -1,6 +1,7 @@
 """mm_orch through its Python package."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 
 def import_engine() -> None:
@@ -26,6 +27,22 @@ class Engine:
         )
         assert all(len(result.new_tokens) == new_tokens for result in results)
         return start + max(result.time_to_first_token_s for result in results)
+
+    def serve(self, arrivals: list[tuple[float, list[int], int]]) -> list[list[float]]:
+        """Each request is a caller in a thread of its own."""
+        start = time.perf_counter()
+
+        def call(arrival: tuple[float, list[int], int]) -> list[float]:
+            due, prompt, new_tokens = arrival
+            time.sleep(max(0.0, start + due - time.perf_counter()))
+            called = time.perf_counter() - start
+            result = self.manager.generate_tokens(
+                self.model, prompt, max_new_tokens=new_tokens, do_sample=False, eos_token_id=[]
+            )
+            return [called + result.time_to_first_token_s, time.perf_counter() - start]
+
+        with ThreadPoolExecutor(len(arrivals)) as pool:
+            return list(pool.map(call, arrivals))
 
     def logits(self, tokens: list[int]):
         return self.manager.score(self.model, tokens, with_logits=True, stepwise=True).logits

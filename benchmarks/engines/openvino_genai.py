@@ -57,6 +57,34 @@ class Engine:
         assert all(len(tokens) == new_tokens for tokens in results.tokens)
         return start + results.perf_metrics.get_ttft().mean / 1e3
 
+    def serve(self, arrivals: list[tuple[float, list[int], int]]) -> list[list[float]]:
+        """One thread takes what has arrived, then steps."""
+        import numpy as np
+        import openvino
+
+        waiting, running, times = list(enumerate(arrivals))[::-1], {}, [[] for _ in arrivals]
+        start = time.perf_counter()
+        while waiting or running:
+            while waiting and waiting[-1][1][0] <= time.perf_counter() - start:
+                number, (_, prompt, new_tokens) = waiting.pop()
+                ids = openvino.Tensor(np.array([prompt], np.int64))
+                running[number] = self.pipeline.add_request(number, ids, self.config(new_tokens))
+            if not running:
+                time.sleep(max(0.0, start + waiting[-1][1][0] - time.perf_counter()))
+                continue
+            self.pipeline.step()
+            now = time.perf_counter() - start
+            for number, request in list(running.items()):
+                while request.can_read():
+                    times[number] += [now] * sum(
+                        len(output.generated_ids) for output in request.read().values()
+                    )
+                if len(times[number]) >= arrivals[number][2]:
+                    del running[number]
+        while self.pipeline.has_non_finished_requests():
+            self.pipeline.step()
+        return [[some[0], some[-1]] for some in times]
+
     def step_all(self, ids, config) -> float:
         """As a server drives it; returns when the last request had its first token."""
         import openvino

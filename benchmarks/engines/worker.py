@@ -4,6 +4,7 @@ Its first line says how long the imports and the load took. Then it reads
 
     {"do": "generate", "prompts": [[...]], "new_tokens": n}
     {"do": "clients", "prompts": [[...]], "new_tokens": n, "threads": m}
+    {"do": "serve", "arrivals": [[seconds, [...], n]]}  (engines that serve)
     {"do": "quality", "texts": [[...]], "reference": "file.npy", "is_reference": false}
     {"do": "tokenize", "texts": ["..."]}  (mm_orch alone)
 
@@ -49,6 +50,10 @@ def clients(engine, request: dict) -> dict:
     with ThreadPoolExecutor(request["threads"]) as pool:
         list(pool.map(lambda p: engine.generate([p], request["new_tokens"]), request["prompts"]))
     return {"seconds": time.perf_counter() - start}
+
+
+def serve(engine, request: dict) -> dict:
+    return {"served": engine.serve([tuple(arrival) for arrival in request["arrivals"]])}
 
 
 def quality(engine, request: dict) -> dict:
@@ -104,7 +109,13 @@ def main() -> None:
         sys.exit(1)
 
 
-DO = {"generate": generate, "clients": clients, "quality": quality, "tokenize": tokenize}
+DO = {
+    "generate": generate,
+    "clients": clients,
+    "serve": serve,
+    "quality": quality,
+    "tokenize": tokenize,
+}
 
 if __name__ == "__main__":
     main()
