@@ -117,12 +117,16 @@ struct TileConfig {
   uint8_t rows[16] = {};
 };
 
+// g++ 12's intrinsics for tiles do not say which memory they read.
+inline void finish_writing(const void* memory) { __asm__ volatile("" ::"r"(memory) : "memory"); }
+
 MM_ORCH_AMX inline void configure() {
   TileConfig config;
   for (int i = 0; i < 8; ++i) {
     config.row_bytes[i] = 64;
     config.rows[i] = 16;
   }
+  finish_writing(&config);
   _tile_loadconfig(&config);
 }
 
@@ -212,6 +216,7 @@ template <int kWeightParts, int kParts>
 MM_ORCH_AMX void multiply_panel(const AmxArgs& a, int64_t first, const uint16_t* weight) {
   const int64_t depth = tiles(a.x.columns);
   const int64_t blocks = (a.x.rows + kSide - 1) / kSide;
+  finish_writing(weight);
   alignas(64) float sums[4 * 256];
   for (int64_t block = 0; block < blocks; block += 2) {
     const uint16_t* x = a.x.data + block * depth * kParts * kTile;
