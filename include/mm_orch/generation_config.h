@@ -98,7 +98,9 @@ struct GenerationResult {
   FinishReason finish_reason = FinishReason::kLength;
   std::string backend;  // that made the last token: "pytorch", "openvino"
   double time_to_first_token_s = 0;
-  double latency_s = 0;  // of the whole call, tokenizing included
+  double latency_s = 0;               // of the whole call, tokenizing included
+  int64_t draft_tokens = 0;           // guessed by prompt lookup
+  int64_t accepted_draft_tokens = 0;  // of them, that were right
 };
 
 }  // namespace mm_orch

@@ -137,6 +137,10 @@ void bind_generation(nb::module_& module) {
       .def_ro("time_to_first_token_s", &GenerationResult::time_to_first_token_s, "Seconds.")
       .def_ro("latency_s", &GenerationResult::latency_s,
               "Seconds of the whole call, tokenizing included.")
+      .def_ro("draft_tokens", &GenerationResult::draft_tokens,
+              "How many tokens prompt lookup guessed.")
+      .def_ro("accepted_draft_tokens", &GenerationResult::accepted_draft_tokens,
+              "How many of the guessed tokens were right, and took no step of their own.")
       .def("__repr__", [](const GenerationResult& result) {
         return nb::str("GenerationResult(text={!r}, finish_reason={!r}, new_tokens={})")
             .format(result.text, finish_reason_name(result.finish_reason),

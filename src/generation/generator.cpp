@@ -52,6 +52,7 @@ class Run {
 
   std::vector<GenerationResult> run() {
     while (!all_done()) {
+      const auto start = Clock::now();
       const bool fed = feed_.step([this](size_t row, const TokenFeed::Logits& logits) {
         if (rows_[row]->done()) return;
         rows_[row]->sampler().read(logits.row(0));
@@ -62,6 +63,7 @@ class Run {
         cancel();
         break;
       }
+      weigh(std::chrono::duration<double>(Clock::now() - start).count());
       take_tokens();
     }
     return results();
@@ -92,6 +94,19 @@ class Run {
     return rows;
   }
 
+  // What a step with guesses costs, in steps without.
+  void weigh(double seconds) {
+    constexpr double kShort = 1e-3;  // of such steps the time says nothing
+    const bool guessed =
+        std::ranges::any_of(logits_, [](const auto& l) { return !l.guessed.empty(); });
+    const bool prompts = std::ranges::any_of(
+        rows_, [](auto* sequence) { return sequence->result().new_tokens.empty(); });
+    if (guessed)
+      cost_ = plain_s_ > kShort ? seconds / plain_s_ : 1.0;
+    else if (!prompts)
+      plain_s_ = plain_s_ > 0.0 ? 0.8 * plain_s_ + 0.2 * seconds : seconds;
+  }
+
   void take_tokens() {
     const std::string backend = sessions_.backend_name();
     for (size_t row = 0; row < rows_.size(); ++row) {
@@ -115,7 +130,11 @@ class Run {
         sequence.sampler().read(logits.row(i + 1));
         continue;
       }
-      if (!guessed.empty()) drafts_[sequence.index()].judge(static_cast<int64_t>(i + right));
+      if (guessed.empty()) return;
+      const auto accepted = static_cast<int64_t>(i + right);
+      sequence.result().draft_tokens += static_cast<int64_t>(guessed.size());
+      sequence.result().accepted_draft_tokens += accepted;
+      drafts_[sequence.index()].judge(accepted, cost_);
       return;
     }
   }
@@ -148,6 +167,8 @@ class Run {
   const Clock::time_point start_ = Clock::now();
   std::deque<Sequence> sequences_;
   std::vector<LookupDraft> drafts_;        // by prompt
+  double plain_s_ = 0.0;                   // a step without guesses, as they have been lately
+  double cost_ = 1.0;                      // of the last step with guesses
   std::vector<Sequence*> rows_;            // what the session has
   std::vector<TokenFeed::Logits> logits_;  // of each, from the last step
   TokenFeed feed_;

@@ -35,18 +35,19 @@ std::span<const int64_t> LookupDraft::guess(std::span<const int64_t> prompt,
   return guess_;
 }
 
-void LookupDraft::judge(int64_t right) {
+void LookupDraft::judge(int64_t right, double cost) {
   if (guess_.empty()) return;
-  if (right == static_cast<int64_t>(guess_.size())) {
+  const auto guessed = static_cast<int64_t>(guess_.size());
+  const bool pays = right > 0 && static_cast<double>(1 + right) > cost;
+  if (pays && right == guessed) {
     length_ = std::min(2 * length_, kMost);
     next_pause_ = kShortestPause;
-  } else if (2 * right < static_cast<int64_t>(guess_.size())) {
+  } else if (!pays || 2 * right < guessed) {
     length_ = std::max(length_ / 2, kLeast);
   }
-  if (right == 0) {
-    pause_ = next_pause_;
-    next_pause_ = std::min(2 * next_pause_, kLongestPause);
-  }
+  if (pays) return;
+  pause_ = next_pause_;
+  next_pause_ = std::min(2 * next_pause_, kLongestPause);
 }
 
 }  // namespace mm_orch::generation

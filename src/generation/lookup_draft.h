@@ -21,9 +21,9 @@ class MM_ORCH_EXPORT LookupDraft {
   /// Guesses what follows `prompt` and `new_tokens`; often nothing. Both only grow.
   std::span<const int64_t> guess(std::span<const int64_t> prompt,
                                  std::span<const int64_t> new_tokens);
-  /// How many of the tokens guessed last were right. Good guesses become longer; after a wrong one
-  /// it pauses, longer each time.
-  void judge(int64_t right);
+  /// How many of the tokens guessed last were right, and what their step cost, in steps without
+  /// guesses. Good guesses become longer; after one that did not pay it pauses, longer each time.
+  void judge(int64_t right, double cost = 1.0);
 
  private:
   static constexpr int64_t kKey = 3;  // tokens that are looked up
@@ -36,7 +36,7 @@ class MM_ORCH_EXPORT LookupDraft {
   std::vector<int64_t> guess_;
   int64_t length_ = 7;
   int64_t pause_ = 0;       // guesses left out
-  int64_t next_pause_ = 2;  // after the next wrong one
+  int64_t next_pause_ = 2;  // after the next that does not pay
 };
 
 }  // namespace mm_orch::generation

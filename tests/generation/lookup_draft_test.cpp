@@ -42,6 +42,22 @@ TEST(LookupDraft, PausesAfterWrongGuessesAndGrowsWithRightOnes) {
   EXPECT_EQ(guess_of(draft, prompt, {}).size(), 7U);
 }
 
+// A step of many tokens may take as long as many steps.
+TEST(LookupDraft, PausesWhereAStepCostsMoreThanItGives) {
+  Tokens prompt;
+  for (int64_t i = 0; i < 60; ++i) prompt.push_back(i % 20);
+  LookupDraft draft;
+  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 7U);
+  draft.judge(7, 9.0);
+  EXPECT_TRUE(guess_of(draft, prompt, {}).empty());
+  EXPECT_TRUE(guess_of(draft, prompt, {}).empty());
+  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 3U);
+  draft.judge(2, 2.9);
+  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 3U);
+  draft.judge(3, 2.9);
+  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 6U);
+}
+
 // Logits of a text that counts round and round, and loses its place now and then.
 std::vector<float> counting(std::span<const int64_t> history) {
   auto logits = hashed_logits(history, 50, 3.0f);
@@ -57,7 +73,7 @@ TEST_P(Speculation, GivesTheSameTokensInFewerSteps) {
   config.do_sample = GetParam();
   config.temperature = 0.3f;
   config.repetition_penalty = GetParam() ? 1.02f : 1.0f;
-  int64_t steps = 0, tokens = 0;
+  int64_t steps = 0, tokens = 0, accepted = 0;
   for (uint64_t seed = 0; seed < 6; ++seed) {
     config.seed = seed;
     Tokens prompt;
@@ -72,10 +88,13 @@ TEST_P(Speculation, GivesTheSameTokensInFewerSteps) {
     const auto result = generate(sessions, nullptr, prompts, config)[0];
     EXPECT_EQ(result.new_tokens, wanted.new_tokens) << seed;
     steps += cache.steps;
+    EXPECT_GE(result.draft_tokens, result.accepted_draft_tokens);
+    accepted += result.accepted_draft_tokens;
     tokens += static_cast<int64_t>(result.new_tokens.size());
     EXPECT_EQ(cache.pool().taken(), 0);
   }
   EXPECT_LT(steps, tokens * 3 / 4);
+  EXPECT_EQ(steps + accepted, tokens);
 }
 
 INSTANTIATE_TEST_SUITE_P(Decoding, Speculation, ::testing::Bool(),
