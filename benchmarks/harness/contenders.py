@@ -66,8 +66,9 @@ def _plain_loop() -> Contender:
 
 
 def _gguf(kind: str, bits: str) -> list[Contender]:
-    """llama.cpp and PyTorch on one file."""
-    ours = {"backend": "pytorch", "settings": {"num_threads": THREADS}}
+    """llama.cpp and PyTorch on one file, both multiplying bytes."""
+    settings = {"num_threads": THREADS, "inference_precision": "int8"}
+    ours = {"backend": "pytorch", "settings": settings}
     crowd = CROWD if kind == "Q8_0" else ()
     return [
         Contender(f"mm_orch PyTorch {kind}", bits, "mm_orch", f"gguf/{kind}", ours, crowd=crowd),

@@ -4,62 +4,12 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
 #include <thread>
 
-#include "generation/scheduled_model.h"
-#include "support/token_cache.h"
+#include "scheduled_house.h"
 
 namespace mm_orch::generation {
 namespace {
-
-using testing::CacheModel;
-using testing::hashed_logits;
-using testing::ModelSessions;
-using testing::TokenCache;
-
-constexpr int64_t kVocabulary = 50;
-
-struct House {
-  explicit House(int64_t blocks, config::SchedulerConfig config = {})
-      : cache(blocks, kVocabulary),
-        model(ScheduledModel::schedule(std::make_shared<CacheModel>(cache), config)) {}
-
-  std::vector<GenerationResult> generate(const std::vector<std::vector<int64_t>>& prompts,
-                                         const ResolvedConfig& config) {
-    ModelSessions sessions(model);
-    return generation::generate(sessions, nullptr, prompts, config);
-  }
-  SchedulingStats stats() const { return dynamic_cast<ScheduledModel&>(*model).stats(); }
-
-  TokenCache cache;
-  std::shared_ptr<backend::LoadedModel> model;
-};
-
-ResolvedConfig config_of(int64_t new_tokens, uint64_t seed = 1, bool do_sample = true) {
-  ResolvedConfig config;
-  config.max_new_tokens = new_tokens;
-  config.do_sample = do_sample;
-  config.seed = seed;
-  return config;
-}
-
-std::vector<int64_t> prompt_of(uint64_t seed, size_t length) {
-  std::mt19937_64 random(seed);
-  std::vector<int64_t> prompt(length);
-  for (auto& token : prompt) token = static_cast<int64_t>(random() % kVocabulary);
-  return prompt;
-}
-
-// What a caller alone gets, from a session without a cache.
-std::vector<int64_t> expected(const std::vector<int64_t>& prompt, const ResolvedConfig& config) {
-  testing::ScriptedProvider alone(
-      [](std::span<const int64_t> history) { return hashed_logits(history, kVocabulary); });
-  auto own = config;
-  own.cancel = nullptr;
-  return generation::generate(alone, nullptr, std::vector<std::vector<int64_t>>{prompt}, own)[0]
-      .new_tokens;
-}
 
 TEST(Scheduler, OneCallerGetsWhatASessionAloneGives) {
   House house(64);
@@ -305,38 +255,5 @@ TEST(Scheduler, BeamsShareTheirPrompt) {
 }
 
 // Random arrivals, lengths, shared beginnings, failures and cancellations.
-TEST(Scheduler, RandomTrafficGivesEveryCallerItsOwnText) {
-  config::SchedulerConfig config;
-  config.step_tokens = 16;
-  config.max_sequences = 6;
-  House house(40, config);
-  std::atomic<int> wrong = 0, done = 0;
-  {
-    std::vector<std::jthread> callers;
-    for (uint64_t i = 0; i < 10; ++i)
-      callers.emplace_back([&, i] {
-        std::mt19937_64 random(i);
-        for (int round = 0; round < 30; ++round) {
-          auto prompt = prompt_of(random() % 3, 4 + random() % 40);  // beginnings are shared
-          const auto tail = prompt_of(random(), 1 + random() % 20);
-          prompt.insert(prompt.end(), tail.begin(), tail.end());
-          auto own = config_of(1 + static_cast<int64_t>(random() % 25), random());
-          const bool stops = random() % 5 == 0;
-          if (stops) {
-            own.cancel = std::make_shared<CancelToken>();
-            if (random() % 2) std::const_pointer_cast<CancelToken>(own.cancel)->cancel();
-          }
-          const auto result = house.generate({prompt}, own)[0];
-          if (result.finish_reason == FinishReason::kCancelled) continue;
-          ++done;
-          if (result.new_tokens != expected(prompt, own)) ++wrong;
-        }
-      });
-  }
-  EXPECT_EQ(wrong, 0);
-  EXPECT_GT(done, 200);
-  EXPECT_EQ(house.stats().blocks_taken, 0);
-}
-
 }  // namespace
 }  // namespace mm_orch::generation

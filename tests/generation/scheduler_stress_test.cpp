@@ -1,0 +1,126 @@
+// Random traffic: lists, beams, streams, cancelling, callbacks that die and steps that fail, on a
+// cache that is too small. A second or so; MM_ORCH_STRESS_SECONDS=600 makes it ten minutes.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "scheduled_house.h"
+
+namespace mm_orch::generation {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Cancels, or throws, when it has been asked a few times.
+class Interruption : public CancelToken {
+ public:
+  Interruption(int after, bool dies) : after_(after), dies_(dies) {}
+  bool cancelled() const override {
+    if (++asked_ <= after_) return false;
+    return dies_ ? throw std::runtime_error("dies") : true;
+  }
+
+ private:
+  const int after_;
+  const bool dies_;
+  mutable std::atomic<int> asked_ = 0;
+};
+
+struct Tally {
+  std::atomic<int64_t> done = 0, cancelled = 0, died = 0, recovered = 0, wrong = 0;
+};
+
+class Caller {
+ public:
+  Caller(House& house, Tally& tally, uint64_t seed) : house_(house), tally_(tally), random_(seed) {}
+
+  void call() {
+    std::vector<std::vector<int64_t>> prompts;
+    const bool beams = chance(10);
+    for (uint64_t i = 0; i < (beams ? 1 : 1 + random_() % 3); ++i) prompts.push_back(prompt());
+    auto config = config_of(1 + static_cast<int64_t>(random_() % 25), random_(), chance(2));
+    if (beams) config.num_beams = 2 + static_cast<int64_t>(random_() % 2);
+    if (beams) config.do_sample = false;
+    const bool dies = chance(12);
+    if (dies || chance(6))
+      config.cancel = std::make_shared<Interruption>(static_cast<int>(random_() % 20), dies);
+    try {
+      check(prompts, config);
+    } catch (const std::runtime_error& error) {
+      if (std::string(error.what()) != "dies") throw;
+      ++tally_.died;
+    }
+  }
+
+ private:
+  bool chance(uint64_t of) { return random_() % of == 0; }
+
+  std::vector<int64_t> prompt() {
+    auto prompt = prompt_of(random_() % 3, 4 + random_() % 30);  // beginnings are shared
+    const auto tail = prompt_of(random_(), 1 + random_() % 20);
+    prompt.insert(prompt.end(), tail.begin(), tail.end());
+    return prompt;
+  }
+
+  void check(const std::vector<std::vector<int64_t>>& prompts, const ResolvedConfig& config) {
+    testing::ScriptedProvider standby(
+        [](std::span<const int64_t> history) { return hashed_logits(history, kVocabulary); });
+    ModelSessions sessions(house_.model);
+    sessions.standby = &standby;
+    const auto results = generation::generate(sessions, nullptr, prompts, config);
+    tally_.recovered += sessions.recoveries;
+    auto alone = config;
+    alone.cancel = nullptr;
+    const auto wanted = generation::generate(standby, nullptr, prompts, alone);
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      const auto& tokens = results[i].new_tokens;
+      if (results[i].finish_reason == FinishReason::kCancelled) {
+        ++tally_.cancelled;
+        if (config.num_beams == 1 &&
+            !std::equal(tokens.begin(), tokens.end(), wanted[i].new_tokens.begin()))
+          ++tally_.wrong;
+      } else {
+        ++tally_.done;
+        if (tokens != wanted[i].new_tokens) ++tally_.wrong;
+      }
+    }
+  }
+
+  House& house_;
+  Tally& tally_;
+  std::mt19937_64 random_;
+};
+
+TEST(SchedulerStress, RandomTrafficGivesEveryCallerItsOwnText) {
+  const char* wanted = std::getenv("MM_ORCH_STRESS_SECONDS");
+  const auto end = Clock::now() + std::chrono::seconds(wanted ? std::atoi(wanted) : 1);
+  config::SchedulerConfig config;
+  config.step_tokens = 16;
+  config.max_sequences = 6;
+  House house(48, config);
+  std::atomic<uint64_t> step = 0;
+  house.cache.before_step = [&](auto) {
+    if (++step % 97 == 0) throw InferenceError("a step failed");
+  };
+  Tally tally;
+  {
+    std::vector<std::jthread> callers;
+    for (uint64_t i = 0; i < 10; ++i)
+      callers.emplace_back([&, i] {
+        Caller caller(house, tally, i);
+        do caller.call();
+        while (Clock::now() < end);
+      });
+  }
+  EXPECT_EQ(tally.wrong, 0);
+  for (const auto* count : {&tally.done, &tally.cancelled, &tally.died, &tally.recovered})
+    EXPECT_GT(*count, 0);
+  EXPECT_GT(house.stats().preemptions, 0);
+  EXPECT_GT(house.stats().shared_tokens, 0);
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+  EXPECT_EQ(house.stats().waiting + house.stats().active, 0);
+}
+
+}  // namespace
+}  // namespace mm_orch::generation
