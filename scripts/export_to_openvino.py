@@ -37,6 +37,11 @@ def main() -> int:
     parser.add_argument(
         "--force", action="store_true", help="use the result even if it fails the check"
     )
+    parser.add_argument(
+        "--no-tune",
+        action="store_true",
+        help="do not look for the fastest settings on this machine",
+    )
     arguments = parser.parse_args()
     try:
         result = ModelManager().export_model(
@@ -46,6 +51,7 @@ def main() -> int:
             progress=show_progress,
             check=not arguments.no_check,
             force=arguments.force,
+            tune=not arguments.no_tune,
         )
     except MuAIError as error:
         print(f"\nerror: {error}", file=sys.stderr)
@@ -60,6 +66,8 @@ def main() -> int:
     )
     failed = result.fidelity["status"] == "failed"
     print(f"Fidelity check {result.fidelity['summary']}, in {result.fidelity['seconds']:.1f} s")
+    if result.tuning:
+        print(f"Tuned in {result.tuning['seconds']:.1f} s: {result.tuning['summary']}")
     if failed:
         print("error: the files are kept but not loaded; --force accepts them", file=sys.stderr)
     return 1 if failed else 0

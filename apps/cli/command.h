@@ -15,6 +15,7 @@ Runner add_chat_command(CLI::App& app);
 Runner add_embed_command(CLI::App& app);
 Runner add_infer_command(CLI::App& app);
 Runner add_export_command(CLI::App& app);
+Runner add_tune_command(CLI::App& app);
 Runner add_compare_command(CLI::App& app);
 Runner add_list_command(CLI::App& app);
 Runner add_info_command(CLI::App& app);

@@ -17,6 +17,7 @@ struct ExportOptions {
   std::string precision = "FP32";
   bool no_check = false;
   bool force = false;
+  bool no_tune = false;
 };
 
 int export_model(const ExportOptions& options) {
@@ -29,12 +30,16 @@ int export_model(const ExportOptions& options) {
   export_options.output = options.output;
   export_options.check = !options.no_check;
   export_options.force = options.force;
+  export_options.tune = !options.no_tune;
   ExportResult result;
   {
     Progress exporting(fmt::format("Exporting {} to {}", options.model, options.precision));
     Progress checking(fmt::format("Comparing {} with PyTorch", options.model));
+    Progress tuning(fmt::format("Tuning {}", options.model));
     export_options.progress = [&](int64_t done, int64_t total, const std::string& what) {
-      if (what == "checking")
+      if (what == "tuning")
+        tuning.update(done, total, fmt::format("{} of {} settings", done, total));
+      else if (what == "checking")
         checking.update(done, total, fmt::format("{} of {} positions", done, total));
       else
         exporting.update(done, total, what);
@@ -51,6 +56,9 @@ int export_model(const ExportOptions& options) {
                     fidelity.reason));
   print(fmt::format("fidelity check {}, in {:.1f} s\n", fidelity_summary(fidelity),
                     fidelity.seconds));
+  if (result.tuning)
+    print(fmt::format("tuned in {:.1f} s: {}\n", result.tuning->seconds,
+                      tuning_summary(*result.tuning)));
   return kExitSuccess;
 }
 
@@ -69,6 +77,8 @@ Runner add_export_command(CLI::App& app) {
       command->add_flag("--no-check", options->no_check, "do not compare the result with PyTorch");
   command->add_flag("--force", options->force, "use the result even if it fails the check")
       ->excludes(no_check);
+  command->add_flag("--no-tune", options->no_tune,
+                    "do not look for the fastest settings on this machine");
   add_config_option(*command, options->config_path);
   return [options] { return export_model(*options); };
 }

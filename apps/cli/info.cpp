@@ -37,6 +37,14 @@ std::string fingerprint_match(const ExportedModel& exported, const std::string& 
   return exported.fingerprint == fingerprint ? "yes" : "NO: export again";
 }
 
+std::string tuning_line(const ExportedModel& exported) {
+  if (!exported.tuning) return "none; `mm-orch tune` does it";
+  const auto summary = tuning_summary(*exported.tuning);
+  if (exported.tuning_stale_by.empty()) return summary;
+  return fmt::format("not used, since it was made for another {} ({})", exported.tuning_stale_by,
+                     summary);
+}
+
 void print_description(const ModelDescription& model) {
   const std::vector<std::pair<std::string, std::string>> lines = {
       {"model", model.name},
@@ -76,9 +84,11 @@ void print_exports(const ModelDescription& model) {
   print(format_table(
       {{"exported IR"}, {"precision"}, {"size", Align::kRight}, {"made from these weights"}},
       rows));
-  for (const ExportedModel& exported : model.exports)
+  for (const ExportedModel& exported : model.exports) {
     print(fmt::format("{:<17}{}\n", "fidelity",
                       exported.fidelity ? fidelity_summary(*exported.fidelity) : "unknown"));
+    print(fmt::format("{:<17}{}\n", "tuning", tuning_line(exported)));
+  }
 }
 
 int info(const InfoOptions& options) {

@@ -41,11 +41,11 @@ void connect_log(const LogOptions& options) {
 }
 
 std::map<std::string, Runner> add_commands(CLI::App& app) {
-  return {{"run", add_run_command(app)},       {"chat", add_chat_command(app)},
-          {"embed", add_embed_command(app)},   {"infer", add_infer_command(app)},
-          {"export", add_export_command(app)}, {"compare", add_compare_command(app)},
-          {"list", add_list_command(app)},     {"info", add_info_command(app)},
-          {"doctor", add_doctor_command(app)}};
+  return {{"run", add_run_command(app)},         {"chat", add_chat_command(app)},
+          {"embed", add_embed_command(app)},     {"infer", add_infer_command(app)},
+          {"export", add_export_command(app)},   {"tune", add_tune_command(app)},
+          {"compare", add_compare_command(app)}, {"list", add_list_command(app)},
+          {"info", add_info_command(app)},       {"doctor", add_doctor_command(app)}};
 }
 
 // `list` and `info` speak of what is here.

@@ -82,7 +82,7 @@ json key_of(const fs::path& xml, const std::string& device, const backend::LoadO
               {"model", model_files(xml)},
               {"settings",
                {options.inference_precision, options.num_threads, options.num_streams,
-                options.properties}}};
+                options.properties, options.tuned}}};
   const auto capabilities = core().get_property(device, ov::device::capabilities);
   key["instructions"] = capabilities;
   const auto encoder = encoder_beside(xml);

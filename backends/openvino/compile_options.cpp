@@ -16,10 +16,6 @@
 namespace mm_orch::openvino {
 namespace {
 
-constexpr const char* kInferencePrecision = "INFERENCE_PRECISION_HINT";
-constexpr const char* kCachePrecision = "KV_CACHE_PRECISION";
-constexpr const char* kDynamicQuantization = "DYNAMIC_QUANTIZATION_GROUP_SIZE";
-
 std::vector<std::string> property_names(const std::string& device) {
   std::vector<std::string> names;
   for (const auto& name : core().get_property(device, ov::supported_properties))
@@ -34,13 +30,6 @@ bool device_computes_in(const std::string& precision, const std::string& device)
   const auto capabilities = core().get_property(device, ov::device::capabilities);
   const std::string wanted = precision == "bf16" ? "BF16" : precision == "f16" ? "FP16" : "";
   return std::find(capabilities.begin(), capabilities.end(), wanted) != capabilities.end();
-}
-
-std::vector<std::string> device_precisions(const std::string& device) {
-  std::vector<std::string> result;
-  for (const auto* precision : {"f32", "bf16", "f16"})
-    if (device_computes_in(precision, device)) result.emplace_back(precision);
-  return result;
 }
 
 ov::AnyMap artifact_options(const ov::Model& model) {
@@ -109,7 +98,18 @@ void avoid_one_thread_fault(ov::AnyMap& properties, const ov::AnyMap& asked,
   raise_to_f32(properties);
 }
 
+bool changes_arithmetic(const std::string& name) {
+  return name == kInferencePrecision || name == kCachePrecision || name == kDynamicQuantization;
+}
+
 }  // namespace
+
+std::vector<std::string> device_precisions(const std::string& device) {
+  std::vector<std::string> result;
+  for (const auto* precision : {"f32", "bf16", "f16"})
+    if (device_computes_in(precision, device)) result.emplace_back(precision);
+  return result;
+}
 
 ov::AnyMap tuned_options(backend::Precision precision) {
   switch (precision) {
@@ -151,8 +151,12 @@ ov::AnyMap compile_properties(const ov::Model& model, const std::string& weights
   if (options.num_streams > 0) asked.emplace("NUM_STREAMS", options.num_streams);
 
   ov::AnyMap result = tuned_options(backend::Precision::kFP32);
-  if (weights != backend::precision_name(backend::Precision::kFP32))
+  const bool is_exact = weights == backend::precision_name(backend::Precision::kFP32);
+  if (!is_exact)
     for (const auto& [name, value] : artifact_options(model)) result[name] = value;
+  if (device == "CPU")  // where it was measured
+    for (const auto& [name, value] : options.tuned)
+      if (!is_exact || !changes_arithmetic(name)) result[name] = value;
   // An artifact may come from a machine that can do more; f32 gives the same or better figures.
   if (!device_computes_in(result[kInferencePrecision].as<std::string>(), device))
     raise_to_f32(result);

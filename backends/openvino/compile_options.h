@@ -1,14 +1,22 @@
 // The properties a model is compiled with. Later wins: the house's defaults (exact
-// f32), what the artifact carries, what the caller asks for.
+// f32), what the artifact carries, what tuning found, what the caller asks for.
 #pragma once
 
 #include <openvino/core/any.hpp>
 #include <openvino/core/model.hpp>
 #include <string>
+#include <vector>
 
 #include "backend/backend.h"
 
 namespace mm_orch::openvino {
+
+inline constexpr const char* kInferencePrecision = "INFERENCE_PRECISION_HINT";
+inline constexpr const char* kCachePrecision = "KV_CACHE_PRECISION";
+inline constexpr const char* kDynamicQuantization = "DYNAMIC_QUANTIZATION_GROUP_SIZE";
+
+/// Of "f32", "bf16", "f16" those that the device computes in natively.
+std::vector<std::string> device_precisions(const std::string& device);
 
 /// Settings that hold each precision's fidelity and are its fastest, by measurement; they are kept
 /// in the artifact's "runtime_options", which other tools honour as well.

@@ -14,7 +14,9 @@
 #include "ir_file.h"
 #include "loaded_model.h"
 #include "lowering/lower.h"
+#include "mm_orch/log.h"
 #include "openvino_errors.h"
+#include "tuning_axes.h"
 
 namespace mm_orch::openvino {
 namespace {
@@ -44,7 +46,23 @@ class IrArtifact : public backend::Artifact {
       cache.emplace(path_, device, options);
       if (auto kept = load_compiled(*cache, info, device, path_.string(), options)) return kept;
     }
-    return openvino::compile(request(info), options, cache ? &*cache : nullptr);
+    try {
+      return openvino::compile(request(info), options, cache ? &*cache : nullptr);
+    } catch (const ModelLoadError& error) {
+      if (options.tuned.empty()) throw;
+      log(LogLevel::kWarning,
+          fmt::format("{}; trying again without what tuning found", error.what()));
+    }
+    auto untuned = options;
+    untuned.tuned.clear();
+    return compile(info, untuned);
+  }
+
+  std::vector<backend::TuningAxis> tuning_axes(const graph::ModelInfo& info) override {
+    const auto parts = request(info);
+    const auto& model = parts.decoder ? *parts.decoder : *parts.encoder;
+    return openvino::tuning_axes(parts.precision,
+                                 compile_properties(model, parts.precision, "CPU", {}));
   }
 
  private:

@@ -11,6 +11,7 @@
 #include "mm_orch/errors.h"
 #include "mm_orch/export.h"
 #include "mm_orch/fidelity.h"
+#include "mm_orch/tuning.h"
 
 namespace mm_orch {
 
@@ -31,6 +32,10 @@ struct ExportedModel {
   std::string fingerprint;  // of the model it was made from; empty: made by another tool
   uint64_t bytes = 0;       // of the .bin
   std::optional<FidelityReport> fidelity;  // none: made by another tool, or a damaged report
+  std::optional<TuningReport> tuning;      // none: not tuned, or a damaged report
+  /// What it was tuned for that is another now ("machine", "openvino", "mm_orch", "model"), so that
+  /// the tuning is not used; empty: nothing.
+  std::string tuning_stale_by;
 };
 
 struct ModelFile {

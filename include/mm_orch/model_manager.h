@@ -19,6 +19,7 @@
 #include "mm_orch/fidelity.h"
 #include "mm_orch/generation_config.h"
 #include "mm_orch/scheduling.h"
+#include "mm_orch/tuning.h"
 
 namespace mm_orch {
 
@@ -194,16 +195,21 @@ struct Classification {
   std::vector<std::string> labels;
 };
 
+/// Called as work goes on; `what` names the present part.
+using ProgressCallback = std::function<void(int64_t done, int64_t total, const std::string& what)>;
+
 struct ExportModelOptions {
   std::string precision = "FP32";     // "FP32", "FP16", "INT8", "INT4"
   std::optional<std::string> output;  // folder; not set: <cache_dir>/<name>
-  /// Called as weights are converted, then as the check goes on.
-  /// `what`: the name of the weight; "checking" while the positions of the check are counted.
-  std::function<void(int64_t done, int64_t total, const std::string& what)> progress;
+  /// Of weights, by name; then "checking" while the positions of the check are counted, and
+  /// "tuning" while settings are.
+  ProgressCallback progress;
   /// Compare the result with PyTorch. Both are in memory then. A model that fails is kept but not
   /// loaded.
   bool check = true;
   bool force = false;  // load it all the same
+  /// Then do as tune_model. What cannot be tuned is logged.
+  bool tune = false;
 };
 
 struct ExportResult {
@@ -212,6 +218,7 @@ struct ExportResult {
   uint64_t bytes = 0;  // of the weights, all files
   double seconds = 0;  // the conversion alone
   FidelityReport fidelity;
+  std::optional<TuningReport> tuning;
 };
 
 struct ChatMessage {
@@ -290,6 +297,15 @@ class MM_ORCH_EXPORT ModelManager {
 
   /// Exports a model to OpenVINO IR, and checks it. Without the check only openvino is loaded.
   ExportResult export_model(const std::string& name, const ExportModelOptions& options = {});
+
+  /// Finds the fastest settings of an exported model on this machine, by measuring for some
+  /// seconds, and keeps them beside it; they count from the next load on. What the configuration
+  /// says wins over them. Settings that change the arithmetic are kept only within half the
+  /// divergence that an export of the model's precision may have from PyTorch; FP32 stays f32.
+  /// @throws InvalidInputError  the model has an encoder alone.
+  /// @throws OutOfMemoryError   there is no memory for the model twice.
+  /// @throws ModelNotFoundError, ModelLoadError, BackendError  it is not there, or does not run.
+  TuningReport tune_model(const std::string& name, const ProgressCallback& progress = {});
 
   bool unload_model(const std::string& name);  // false if it was not loaded
   void unload_all();

@@ -172,14 +172,10 @@ std::string apply_chat_template(Manager& manager, const std::string& name,
       [&] { return manager->apply_chat_template(name, converted, add_generation_prompt); });
 }
 
-ExportResult export_model(Manager& manager, const std::string& name, const std::string& precision,
-                          const std::optional<std::string>& output, const nb::object& progress,
-                          bool check, bool force) {
-  Call call;
-  ExportModelOptions options{
-      .precision = precision, .output = output, .progress = {}, .check = check, .force = force};
-  options.progress = [&, function = nb::handle(progress)](int64_t done, int64_t total,
-                                                          const std::string& what) {
+// The caller's function of (done, total, what); stops the work if Python raises.
+auto progress_of(Call& call, const nb::object& progress, const std::string& model) {
+  return [&call, model, function = nb::handle(progress)](int64_t done, int64_t total,
+                                                         const std::string& what) {
     if (!function.is_none()) {
       const nb::gil_scoped_acquire gil;
       try {
@@ -188,9 +184,32 @@ ExportResult export_model(Manager& manager, const std::string& name, const std::
         call.keep(std::move(error));
       }
     }
-    if (call.interrupted()) throw CancelledError("the export was interrupted", {.model = name});
+    if (call.interrupted()) throw CancelledError("the work was interrupted", {.model = model});
   };
+}
+
+ExportResult export_model(Manager& manager, const std::string& name, const std::string& precision,
+                          const std::optional<std::string>& output, const nb::object& progress,
+                          bool check, bool force, bool tune) {
+  Call call;
+  const ExportModelOptions options{.precision = precision,
+                                   .output = output,
+                                   .progress = progress_of(call, progress, name),
+                                   .check = check,
+                                   .force = force,
+                                   .tune = tune};
   return call.run([&] { return manager->export_model(name, options); });
+}
+
+nb::object json_value(const std::string& text) {
+  return nb::module_::import_("json").attr("loads")(text);
+}
+
+nb::object tune_model(Manager& manager, const std::string& name, const nb::object& progress) {
+  Call call;
+  const auto report =
+      call.run([&] { return manager->tune_model(name, progress_of(call, progress, name)); });
+  return json_value(tuning_json(report));
 }
 
 // An array that owns its values.
@@ -235,12 +254,16 @@ void bind_results(nb::module_& module) {
       .def_ro("seconds", &ExportResult::seconds, "Of the conversion alone.")
       .def_prop_ro(
           "fidelity",
-          [](const ExportResult& self) {
-            const std::string json = fidelity_json(self.fidelity);
-            return nb::module_::import_("json").attr("loads")(json);
-          },
+          [](const ExportResult& self) { return json_value(fidelity_json(self.fidelity)); },
           nb::sig("def fidelity(self) -> dict"),
-          "The report of the check: what <name>.fidelity.json holds.");
+          "The report of the check: what <name>.fidelity.json holds.")
+      .def_prop_ro(
+          "tuning",
+          [](const ExportResult& self) {
+            return self.tuning ? json_value(tuning_json(*self.tuning)) : nb::none();
+          },
+          nb::sig("def tuning(self) -> dict | None"),
+          "The report of the tuning: what <name>.tuning.json holds; None: it was not tuned.");
 
   nb::class_<ScoreResult>(module, "ScoreResult", "Scores of a text, from one forward pass.")
       .def_prop_ro(
@@ -362,7 +385,9 @@ void bind_manager(nb::module_& module) {
           },
           nb::arg("config_text"))
       .def("export_model", &export_model, nb::arg("name"), nb::arg("precision"),
-           nb::arg("output").none(), nb::arg("progress").none(), nb::arg("check"), nb::arg("force"))
+           nb::arg("output").none(), nb::arg("progress").none(), nb::arg("check"), nb::arg("force"),
+           nb::arg("tune"))
+      .def("tune_model", &tune_model, nb::arg("name"), nb::arg("progress").none())
       .def(
           "unload_model",
           [](Manager& self, const std::string& name) {

@@ -32,6 +32,8 @@ struct LoadOptions {
   std::string inference_precision;
   uint64_t kv_cache_bytes = 1ULL << 30;           // of all sequences together; one context at least
   std::map<std::string, std::string> properties;  // passed to the SDK as they are
+  /// Properties that tuning found on this machine: win over the artifact's own, not over the above.
+  std::map<std::string, std::string> tuned;
   bool keep_compiled = false;  // of an artifact: in a file beside it, for the next load
 };
 
@@ -135,6 +137,12 @@ struct ExportOptions {
   Progress progress;
 };
 
+/// Settings that exclude each other, of which one may make a model faster.
+struct TuningAxis {
+  std::vector<std::map<std::string, std::string>> choices;  // as LoadOptions::properties
+  bool changes_results = false;                             // it computes otherwise
+};
+
 /// An exported model on disk, opened but not yet compiled.
 class Artifact {
  public:
@@ -144,6 +152,8 @@ class Artifact {
   virtual std::map<std::string, std::string> metadata() const = 0;
   virtual std::shared_ptr<LoadedModel> compile(const graph::ModelInfo& info,
                                                const LoadOptions& options) = 0;
+  /// What is worth trying on this machine's CPU, the weightiest first.
+  virtual std::vector<TuningAxis> tuning_axes(const graph::ModelInfo& /*info*/) { return {}; }
 };
 
 /// The file in which LoadOptions::keep_compiled keeps a model: `<stem>.compiled`.

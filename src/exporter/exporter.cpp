@@ -8,6 +8,7 @@
 #include "exporter/fidelity_report.h"
 #include "exporter/model_files.h"
 #include "exporter/staging_folder.h"
+#include "exporter/tuning_report.h"
 #include "mm_orch/log.h"
 #include "models/registry.h"
 
@@ -50,7 +51,8 @@ ExportResult export_model(const weights::ModelSource& source, backend::Backend& 
                             request);
   write_file(fidelity_file(staged), fidelity_json(result.fidelity));
   auto owned = model_file_names();
-  for (const auto& file : {fidelity_file(staged), backend::compiled_file(staged)})
+  for (const auto& file :
+       {fidelity_file(staged), tuning_file(staged), backend::compiled_file(staged)})
     owned.insert(file.filename().string());
   for (const auto& stem : stems) owned.insert({stem + ".xml", stem + ".bin"});
   staging.publish(owned);

@@ -11,6 +11,7 @@
 #include "backend/plugin.h"
 #include "base/finite.h"
 #include "base/memory.h"
+#include "exporter/decoder_reference.h"
 #include "exporter/fidelity_figures.h"
 #include "exporter/fidelity_prompts.h"
 
@@ -18,26 +19,6 @@ namespace mm_orch::exporter {
 namespace {
 
 constexpr const char* kReferenceBackend = "pytorch";
-
-// Measured on SmolLM2-135M with these prompts: FP32 4e-11 and 0.0006% of the range, FP16 (which
-// computes in bf16) 0.0016, INT8 0.0041. FP32 is exact up to the order of sums, and the guide
-// promises 0.1% of the logits' range. The others leave six times what was measured, for models less
-// robust than that one. Plain 4-bit weights cost 0.4 and more on it: what is above these bounds is
-// not of the precision it says. Encoders, on MiniLM: 1 − cosine is 2e-12 in FP32, 7e-5 in FP16,
-// 5e-4 in INT8, 5e-2 in INT4 (whose KL on SmolLM2 is 0.0066), at the token where it is largest.
-FidelityBounds bounds_of(backend::Precision precision) {
-  switch (precision) {
-    case backend::Precision::kFP16:
-      return {.mean_kl = 0.01, .max_relative_error = {}, .min_cosine = 0.999};
-    case backend::Precision::kINT8:
-      return {.mean_kl = 0.03, .max_relative_error = {}, .min_cosine = 0.99};
-    case backend::Precision::kINT4:
-      return {.mean_kl = 0.1, .max_relative_error = {}, .min_cosine = 0.9};
-    case backend::Precision::kFP32:
-      break;
-  }
-  return {.mean_kl = 1e-5, .max_relative_error = 1e-3, .min_cosine = 0.99999};
-}
 
 // Ends the check; `checked` is false where it says nothing about the exported model.
 struct Stop {
@@ -89,28 +70,14 @@ std::shared_ptr<backend::LoadedModel> load_exported(const FidelityRequest& reque
   });
 }
 
-// A decoder, by the logits after each token. All prompts go as one batch; a decoder that follows an
-// encoder gets them as sources too.
+// A decoder, by the logits after each token.
 class DecoderCheck {
  public:
   explicit DecoderCheck(const FidelityRequest& request)
       : progress_(request.progress),
         vocabulary_(static_cast<size_t>(request.graph.info.vocabulary_size)),
-        prompts_(fidelity_prompts(request.source, request.graph.info)),
-        fed_(prompts_),
-        length_(static_cast<int64_t>(prompts_.front().size())) {
-    backend::SessionOptions options{.batch = static_cast<int64_t>(prompts_.size()),
-                                    .padding = {},
-                                    .capacity = length_,
-                                    .sources = {}};
-    const auto& info = request.graph.info;
-    if (info.kind == graph::ModelKind::kEncoderDecoder) {
-      options.sources.assign(prompts_.begin(), prompts_.end());
-      for (auto& prompt : fed_) {
-        prompt.insert(prompt.begin(), info.decoder_start_token);
-        prompt.pop_back();
-      }
-    }
+        prompts_(request.source, request.graph.info) {
+    const auto options = prompts_.session_options();
     const auto source = load_source(request);
     source_ = on_source([&] { return source->new_session(options); });
     const auto exported = load_exported(request);
@@ -118,17 +85,16 @@ class DecoderCheck {
   }
 
   FidelityFigures run() {
-    for (int64_t position = 0; position < length_; ++position) {
+    for (int64_t position = 0; position < prompts_.length(); ++position) {
       compare(position);
-      if (progress_) progress_(position + 1, length_, "checking");
+      if (progress_) progress_(position + 1, prompts_.length(), "checking");
     }
     return meter_.figures();
   }
 
  private:
   void compare(int64_t position) {
-    std::vector<int64_t> tokens;
-    for (const auto& prompt : fed_) tokens.push_back(prompt[static_cast<size_t>(position)]);
+    const auto tokens = prompts_.tokens_at(position);
     const auto last = backend::LogitsOf::kLastToken;
     const auto reference = on_source([&] { return source_->step(tokens, last); });
     if (!all_finite(reference))
@@ -142,9 +108,7 @@ class DecoderCheck {
 
   const backend::Progress& progress_;
   size_t vocabulary_;
-  std::vector<std::vector<int64_t>> prompts_;  // all of length_
-  std::vector<std::vector<int64_t>> fed_;      // to the decoder
-  int64_t length_;
+  DecoderPrompts prompts_;
   std::unique_ptr<backend::Session> source_, exported_;
   FidelityMeter meter_;
 };
@@ -227,13 +191,33 @@ void judge(const FidelityRequest& request, FidelityReport& report) {
 
 }  // namespace
 
+// Measured on SmolLM2-135M with these prompts: FP32 4e-11 and 0.0006% of the range, FP16 (which
+// computes in bf16) 0.0016, INT8 0.0041. FP32 is exact up to the order of sums, and the guide
+// promises 0.1% of the logits' range. The others leave six times what was measured, for models less
+// robust than that one. Plain 4-bit weights cost 0.4 and more on it: what is above these bounds is
+// not of the precision it says. Encoders, on MiniLM: 1 − cosine is 2e-12 in FP32, 7e-5 in FP16,
+// 5e-4 in INT8, 5e-2 in INT4 (whose KL on SmolLM2 is 0.0066), at the token where it is largest.
+FidelityBounds fidelity_bounds(backend::Precision precision) {
+  switch (precision) {
+    case backend::Precision::kFP16:
+      return {.mean_kl = 0.01, .max_relative_error = {}, .min_cosine = 0.999};
+    case backend::Precision::kINT8:
+      return {.mean_kl = 0.03, .max_relative_error = {}, .min_cosine = 0.99};
+    case backend::Precision::kINT4:
+      return {.mean_kl = 0.1, .max_relative_error = {}, .min_cosine = 0.9};
+    case backend::Precision::kFP32:
+      break;
+  }
+  return {.mean_kl = 1e-5, .max_relative_error = 1e-3, .min_cosine = 0.99999};
+}
+
 FidelityReport unchecked(const weights::ModelSource& source, backend::Precision precision,
                          const std::string& reason) {
   FidelityReport report;
   report.reason = reason;
   report.precision = backend::precision_name(precision);
   report.fingerprint = source.fingerprint();
-  report.bounds = bounds_of(precision);
+  report.bounds = fidelity_bounds(precision);
   return report;
 }
 

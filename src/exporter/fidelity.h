@@ -31,6 +31,9 @@ struct FidelityRequest {
 /// @throws CancelledError  from `progress`.
 FidelityReport check_fidelity(const FidelityRequest& request);
 
+/// What is allowed.
+FidelityBounds fidelity_bounds(backend::Precision precision);
+
 /// The report of an export whose check was not wanted.
 FidelityReport unchecked(const weights::ModelSource& source, backend::Precision precision,
                          const std::string& reason);

@@ -6,9 +6,11 @@
 #include <filesystem>
 
 #include "backend/ir_metadata.h"
+#include "backend/sdk_version.h"
 #include "config/config.h"
 #include "exporter/exporter.h"
 #include "exporter/fidelity_report.h"
+#include "exporter/tuning_report.h"
 #include "manager/artifact_path.h"
 #include "mm_orch/log.h"
 #include "models/registry.h"
@@ -106,12 +108,18 @@ std::optional<FidelityReport> fidelity_of(const fs::path& file,
 ExportedModel as_export(const fs::path& file, const fs::path& root) {
   auto metadata = backend::read_ir_metadata(file);
   auto bin = file;
+  auto tuning = exporter::read_tuning(file);
+  auto stale_by = tuning
+                      ? exporter::stale_part(*tuning, file, backend::built_sdk_version("openvino"))
+                      : std::string();
   return {.name = file.parent_path().lexically_relative(root).generic_string(),
           .xml_path = file.string(),
           .precision = metadata["precision"],
           .fingerprint = metadata[exporter::kFingerprintKey],
           .bytes = size_of(bin.replace_extension(".bin")),
-          .fidelity = fidelity_of(file, metadata)};
+          .fidelity = fidelity_of(file, metadata),
+          .tuning = std::move(tuning),
+          .tuning_stale_by = std::move(stale_by)};
 }
 
 void add_exports(const fs::path& folder, const fs::path& root,

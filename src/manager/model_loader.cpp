@@ -8,6 +8,7 @@
 
 #include "backend/plugin.h"
 #include "base/finite.h"
+#include "exporter/tuning_report.h"
 #include "generation/scheduled_model.h"
 #include "manager/memory_guard.h"
 #include "manager/openvino_artifact.h"
@@ -56,8 +57,11 @@ auto typed(const std::string& what, Work&& work) {
   }
 }
 
-backend::LoadOptions artifact_options(const Placement& placement) {
+// With what lies beside the exported model: what tuning found on this CPU.
+backend::LoadOptions artifact_options(const Placement& placement,
+                                      const std::filesystem::path& xml) {
   auto options = load_options(placement);
+  options.tuned = exporter::tuned_settings(xml, backend::get_backend(kOpenVino).sdk_version());
   options.keep_compiled = placement.config->openvino.keep_compiled;
   return options;
 }
@@ -98,10 +102,11 @@ std::shared_ptr<HostedModel> ModelLoader::load_pytorch(const Placement& asked,
 }
 
 std::shared_ptr<backend::LoadedModel> ModelLoader::compile(backend::Artifact& artifact,
-                                                           const ModelAssets& assets,
+                                                           const HostedModel& hosted,
                                                            Placement placement) {
+  const auto& assets = hosted.assets;
   try {
-    return artifact.compile(assets.info, artifact_options(placement));
+    return artifact.compile(assets.info, artifact_options(placement, hosted.path));
   } catch (const DeviceError& error) {
     const auto device = upper(placement.device);
     if (!placement.config->openvino.enable_fallback || device == "CPU" ||
@@ -111,7 +116,7 @@ std::shared_ptr<backend::LoadedModel> ModelLoader::compile(backend::Artifact& ar
                       fmt::format("{}; using CPU", error.what()));
   }
   placement.device = "CPU";
-  return artifact.compile(assets.info, artifact_options(placement));
+  return artifact.compile(assets.info, artifact_options(placement, hosted.path));
 }
 
 std::shared_ptr<HostedModel> ModelLoader::load_openvino(const Placement& asked,
@@ -127,7 +132,7 @@ std::shared_ptr<HostedModel> ModelLoader::load_openvino(const Placement& asked,
   hosted->fingerprint = opened.fingerprint;
   make_room();
   require_memory(memory_needed(hosted->path, hosted->assets.info), asked.model.name, kOpenVino);
-  hosted->model = scheduled(compile(*opened.artifact, hosted->assets, asked), asked);
+  hosted->model = scheduled(compile(*opened.artifact, *hosted, asked), asked);
   warm_up(*hosted->model, *hosted);
   const auto& breaker = config.circuit_breaker;
   if (config.enable_fallback && breaker.failures > 0)

@@ -42,7 +42,7 @@ class ModelLoader {
   std::shared_ptr<backend::LoadedModel> load_on_pytorch(const weights::ModelSource& source,
                                                         const Placement& placement);
   std::shared_ptr<backend::LoadedModel> compile(backend::Artifact& artifact,
-                                                const ModelAssets& assets, Placement placement);
+                                                const HostedModel& hosted, Placement placement);
 
   FallbackLog& fallbacks_;
 };

@@ -11,6 +11,7 @@
 #include "backend/plugin.h"
 #include "config/live_config.h"
 #include "exporter/exporter.h"
+#include "exporter/tuning.h"
 #include "generation/scheduled_model.h"
 #include "manager/artifact_path.h"
 #include "manager/backend_comparison.h"
@@ -18,12 +19,14 @@
 #include "manager/failover_sessions.h"
 #include "manager/manager_options.h"
 #include "manager/model_cache.h"
+#include "manager/openvino_artifact.h"
 #include "manager/performance_monitor.h"
 #include "manager/scoring.h"
 #include "manager/statistics_log.h"
 #include "manager/text_generation.h"
 #include "manager/usage_stats.h"
 #include "mm_orch/log.h"
+#include "models/registry.h"
 #include "text/chat_template.h"
 
 namespace mm_orch {
@@ -47,6 +50,19 @@ auto naming(const std::string& model, Work&& work) {
     auto context = error.context();
     context.model = model;
     throw_error(error.code(), error.what(), std::move(context));
+  }
+}
+
+// An export stands without it.
+std::optional<TuningReport> tuned(const exporter::TuningRequest& request) {
+  if (request.info.kind == graph::ModelKind::kEncoder) return std::nullopt;
+  try {
+    return exporter::tune(request);
+  } catch (const CancelledError&) {
+    throw;
+  } catch (const MuAIError& error) {
+    log(LogLevel::kWarning, fmt::format("The exported model is not tuned: {}", error.what()));
+    return std::nullopt;
   }
 }
 
@@ -317,14 +333,36 @@ ExportResult ModelManager::export_model(const std::string& name,
   const auto folder =
       manager::artifact_folder(model, implementation_->config.get()->openvino.cache_dir);
   const auto source = manager::open_source(model);
-  return exporter::export_model(
-      *source, backend::get_backend(manager::kOpenVino),
+  auto& openvino = backend::get_backend(manager::kOpenVino);
+  auto result = exporter::export_model(
+      *source, openvino,
       {.folder = options.output ? std::filesystem::path(*options.output) : folder,
        .stem = manager::artifact_stem(model),
        .precision = precision,
        .progress = options.progress,
        .check = options.check,
        .force = options.force});
+  if (options.tune && result.fidelity.status != FidelityStatus::kFailed)
+    result.tuning = tuned({.source = source.get(),
+                           .backend = openvino,
+                           .xml = result.xml_path,
+                           .info = models::model_info(source->config()),
+                           .progress = options.progress});
+  return result;
+}
+
+TuningReport ModelManager::tune_model(const std::string& name, const ProgressCallback& progress) {
+  const auto model = implementation_->names.resolve(name);
+  auto& openvino = backend::get_backend(manager::kOpenVino);
+  const auto opened =
+      manager::open_openvino_artifact(model, implementation_->config.get()->openvino, openvino);
+  return naming(name, [&] {
+    return exporter::tune({.source = opened.assets.source.get(),
+                           .backend = openvino,
+                           .xml = opened.file,
+                           .info = opened.assets.info,
+                           .progress = progress});
+  });
 }
 
 bool ModelManager::unload_model(const std::string& name) {

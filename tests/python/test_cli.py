@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("MM_ORCH_BUILD_DIR", ROOT / "build" / "release"))
 PROGRAM = BUILD / "bin" / "mm-orch"
-COMMANDS = ("run", "chat", "export", "compare", "list", "info", "doctor")
+COMMANDS = ("run", "chat", "export", "tune", "compare", "list", "info", "doctor")
 NAME = "SmolLM2-135M-Instruct"
 PROMPT = "The capital of France is"
 
@@ -335,6 +335,32 @@ def test_compare_refuses_what_does_not_fit(tiny_model, tmp_path):
     output("export", tiny_model, "--quiet", cwd=tmp_path)
     assert "context" in error(4, "compare", tiny_model, "--max-new-tokens", 600, cwd=tmp_path)
     assert "max_new_tokens" in error(4, "compare", tiny_model, "--max-new-tokens", 0, cwd=tmp_path)
+
+
+def test_tune_keeps_what_it_finds_beside_the_model(tiny_model, tmp_path):
+    output("export", tiny_model, "--precision", "int8", "--no-tune", "--quiet", cwd=tmp_path)
+    assert not list(tmp_path.rglob("*.tuning.json"))
+    assert "none; `mm-orch tune` does it" in output("info", tiny_model, cwd=tmp_path)
+    text = output("tune", tiny_model, "--quiet", cwd=tmp_path)
+    (file,) = tmp_path.rglob("*.tuning.json")
+    report = json.loads(file.read_text())
+    assert report["summary"] in text
+    assert report["summary"] in output("info", tiny_model, cwd=tmp_path)
+    rows = [line for line in text.splitlines() if "KV_CACHE_PRECISION=u8" in line]
+    assert rows
+    report["machine"]["cpu"] = "another"
+    file.write_text(json.dumps(report))
+    assert "not used, since it was made for another machine" in output(
+        "info", tiny_model, cwd=tmp_path
+    )
+    log = mm_orch("run", tiny_model, "a", "--backend", "openvino", "-v", cwd=tmp_path).stderr
+    (line,) = [line for line in log.splitlines() if "tuning.json" in line]
+    assert "made for another machine" in line
+
+
+def test_tune_refuses_what_is_not_exported(tiny_model, tmp_path):
+    assert "Export the model" in error(5, "tune", tiny_model, cwd=tmp_path)
+    assert "--no-tune" in mm_orch("export", tiny_model, "--no-tun", cwd=tmp_path).stderr
 
 
 def test_compare_never_compares_pytorch_with_itself(tiny_model, tmp_path):

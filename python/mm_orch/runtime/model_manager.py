@@ -322,6 +322,7 @@ class ModelManager:
         progress: Callable[[int, int, str], object] | None = None,
         check: bool = True,
         force: bool = False,
+        tune: bool = False,
     ) -> ExportResult:
         """Exports a model to OpenVINO IR; it need not be loaded.
 
@@ -337,13 +338,43 @@ class ModelManager:
                 goes on.
             check: False leaves the comparison out.
             force: a model that fails the check is loaded all the same.
+            tune: then do as `tune_model`; the report is in ``ExportResult.tuning``. What cannot be
+                tuned is logged.
 
         Raises:
             BackendError: OpenVINO is missing, or a file cannot be written.
             ModelNotFoundError, ModelLoadError: as for `load_model`.
         """
         folder = None if output is None else os.fspath(output)
-        return self._core.export_model(os.fspath(name), precision, folder, progress, check, force)
+        return self._core.export_model(
+            os.fspath(name), precision, folder, progress, check, force, tune
+        )
+
+    def tune_model(
+        self, name: StrPath, progress: Callable[[int, int, str], object] | None = None
+    ) -> dict:
+        """Finds the fastest settings of an exported model on this machine, by measuring.
+
+        Settings are tried in turns on a small request. Those that change the arithmetic are kept
+        only within half the divergence that an export of the model's precision may have from
+        PyTorch; FP32 stays f32. The result lies beside the model as
+        ``<name>.tuning.json``; it is used from the next load on, on this machine and with these
+        versions alone. What the configuration says wins over it.
+
+        Args:
+            name: as for `load_model`; the model is exported.
+            progress: called with (done, total, what) as settings are tried.
+
+        Returns:
+            What the file holds: "settings", "summary", "trials", ...
+
+        Raises:
+            InvalidInputError: the model has an encoder alone.
+            ModelNotFoundError, ModelLoadError: as for `load_model`.
+            OutOfMemoryError: there is no memory for the model twice.
+            BackendError: OpenVINO is missing, or the file cannot be written.
+        """
+        return self._core.tune_model(os.fspath(name), progress)
 
     def unload_model(self, name: StrPath) -> bool:
         """Frees a model once nothing uses it; False if it was not loaded."""
