@@ -29,7 +29,7 @@ class ThreadPool {
     const void* context = nullptr;
     int64_t end = 0, piece = 0;
     std::atomic<uint32_t> helpers = 0;  // that may take part
-    std::atomic<int64_t> next = 0;
+    alignas(64) std::atomic<int64_t> next = 0;
     std::atomic<bool> failed = false;
     std::exception_ptr error;  // of the thread that set `failed`
   };
@@ -42,9 +42,10 @@ class ThreadPool {
   std::mutex mutex_;  // of those that call run
   std::vector<std::thread> helpers_;
   Job job_;
-  std::atomic<uint32_t> state_ =
-      kClosed;                      // how many helpers are at the job; kClosed: none may come
-  std::atomic<uint32_t> jobs_ = 0;  // that there were so far
+  // Each on a cache line of its own: some are read in a loop while others are written.
+  alignas(64) std::atomic<uint32_t> state_ =
+      kClosed;  // how many helpers are at the job; kClosed: none may come
+  alignas(64) std::atomic<uint32_t> jobs_ = 0;  // that there were so far
 };
 
 }  // namespace mm_orch::torch_backend

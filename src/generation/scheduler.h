@@ -1,7 +1,7 @@
 // Continuous batching: the steps of all sessions of one paged model, joined. Sequences join
 // and leave at every step; long prompts are fed in pieces beside the others' tokens. A
 // session waits until its own are computed; sampling and streaming stay in the caller's
-// thread.
+// thread. One that is alone computes its steps itself.
 // Source: Yu et al. 2022, "Orca: A Distributed Serving System for Transformer-Based
 // Generative Models".
 #pragma once
@@ -49,6 +49,7 @@ class MM_ORCH_EXPORT Scheduler {
 
   void work();
   bool gather(std::unique_lock<std::mutex>& lock);
+  bool advance(std::unique_lock<std::mutex>& lock);
   void admit();
   int64_t blocks_wanted(const Participant& participant) const;
   std::vector<Part> missing_parts();
@@ -69,6 +70,7 @@ class MM_ORCH_EXPORT Scheduler {
   std::list<Participant*> active_;   // have room, the oldest first
   SchedulingStats stats_;
   Clock::duration last_step_{};
+  bool stepping_ = false;  // a thread computes a step
   bool stop_ = false;
   std::vector<float> logits_;
   std::thread worker_;

@@ -11,6 +11,9 @@
 namespace mm_orch::generation {
 namespace {
 
+// So that callers meet.
+void take_a_while() { std::this_thread::sleep_for(std::chrono::microseconds(500)); }
+
 TEST(Scheduler, OneCallerGetsWhatASessionAloneGives) {
   House house(64);
   const auto prompt = prompt_of(3, 21);
@@ -36,6 +39,7 @@ TEST(Scheduler, ManyThreadsShareStepsAndGetTheirOwnTexts) {
   config::SchedulerConfig config;
   config.step_tokens = 8;
   House house(256, config);
+  house.cache.before_step = [](auto) { take_a_while(); };
   constexpr size_t kCallers = 16;
   std::vector<std::vector<int64_t>> results(kCallers);
   {
@@ -119,6 +123,7 @@ TEST(Scheduler, WhatWasSharedIsForgottenWhenOthersNeedTheRoom) {
 
 TEST(Scheduler, WhenTheCacheIsFullTheYoungestGiveWayAndNobodyLosesAnything) {
   House house(24);  // 96 tokens; each caller needs up to 60
+  house.cache.before_step = [](auto) { take_a_while(); };
   constexpr size_t kCallers = 8;
   std::vector<std::vector<int64_t>> results(kCallers);
   {

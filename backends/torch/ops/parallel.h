@@ -17,7 +17,7 @@ int thread_count();
 /// Calls f(first, last) on parts of [0, end), of `grain` or more each but the last.
 template <class F>
 void parallel_for(int64_t end, int64_t grain, const F& f) {
-  constexpr int64_t kPiecesEach = 4;  // so that a thread that was held up does not hold up all
+  constexpr int64_t kPiecesEach = 2;  // so that a thread that was held up does not hold up all
   const int threads = thread_count();
   const int64_t pieces = threads * kPiecesEach;
   const int64_t piece = std::max(grain, (end + pieces - 1) / pieces);
