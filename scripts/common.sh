@@ -38,7 +38,7 @@ show_progress() {
     sleep 0.2
     if ((SECONDS >= next)); then
       next=$((SECONDS + 10))
-      last=$(tail -c 2000 "$log" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c1-90)
+      last=$(tail -c 2000 "$log" | tr '\r' '\n' | sed -n '/[^[:space:]]/p' | tail -n 1 | cut -c1-90)
       say "    $((SECONDS - start)) s  $last"
     fi
   done
