@@ -42,7 +42,8 @@ std::string gigabytes(uint64_t bytes) {
 }  // namespace
 
 MemoryNeed memory_needed(const graph::Graph& graph, const backend::LoadOptions& options) {
-  MemoryNeed need{.cache_bytes = cache_bytes(graph.info, sizeof(float))};
+  const bool floats = options.inference_precision.empty() || options.inference_precision == "f32";
+  MemoryNeed need{.cache_bytes = cache_bytes(graph.info, floats ? 4 : 2)};
   for (const auto& weight : graph.weights)
     for (const auto& part : weight.parts)
       need.weight_bytes += held_bytes(part, options.inference_precision);

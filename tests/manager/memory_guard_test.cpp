@@ -62,6 +62,8 @@ TEST_F(MemoryGuard, OnPyTorchTheStoredWeightsCount) {
   EXPECT_EQ(full.weight_bytes, 15u * 4);
   EXPECT_EQ(full.cache_bytes, 2u * 2 * 3 * 4 * 10 * 4);
   EXPECT_EQ(memory_needed(graph, {.inference_precision = "bf16"}).weight_bytes, 15u * 2);
+  EXPECT_EQ(memory_needed(graph, {.inference_precision = "bf16"}).cache_bytes,
+            full.cache_bytes / 2);
   EXPECT_EQ(memory_needed(graph, {.inference_precision = "int8"}).weight_bytes, 15u * 4 * 17 / 64);
 }
 
