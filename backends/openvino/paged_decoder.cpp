@@ -65,6 +65,7 @@ PagedDecoder::PagedDecoder(ov::CompiledModel model, const graph::ModelInfo& info
           bytes += to_pages(cache.block_bytes * static_cast<size_t>(layout.blocks));
         return bytes;
       }()) {
+  memory_.prepare(0, memory_.size());
   std::byte* data = memory_.data();
   for (auto& cache : caches_) {
     cache.shape[0] = static_cast<size_t>(layout.blocks);

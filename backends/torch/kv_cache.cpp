@@ -53,7 +53,13 @@ void KvCache::write(int32_t layer, const int32_t* blocks, int64_t position, cons
   }
 }
 
+void KvCache::prepare(int32_t index) {
+  const auto bytes = static_cast<size_t>(block_bytes_);
+  memory_.prepare(static_cast<size_t>(index) * bytes, bytes);
+}
+
 void KvCache::copy(int32_t from, int32_t to) {
+  prepare(to);
   std::memcpy(block(to), block(from), static_cast<size_t>(block_bytes_));
 }
 

@@ -33,6 +33,9 @@ class KvCache {
   void write(int32_t layer, const int32_t* blocks, int64_t position, const float* keys,
              const float* values);
   void copy(int32_t from, int32_t to);
+  /// Before a block is written.
+  /// @throws OutOfMemoryError  a limit of the process forbids it.
+  void prepare(int32_t index);
 
  private:
   struct Layer {
