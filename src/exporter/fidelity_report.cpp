@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "exporter/exporter.h"
+#include "exporter/report_json.h"
 #include "mm_orch/errors.h"
 
 namespace mm_orch {
@@ -16,20 +17,8 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
-constexpr int kIndent = 2;
 constexpr std::array kStatuses = {FidelityStatus::kPassed, FidelityStatus::kFailed,
                                   FidelityStatus::kAccepted, FidelityStatus::kUnchecked};
-
-template <class T>
-ordered_json optional_json(const std::optional<T>& value) {
-  return value ? ordered_json(*value) : ordered_json();
-}
-
-template <class T>
-std::optional<T> optional_value(const ordered_json& value) {
-  if (value.is_null()) return std::nullopt;
-  return value.get<T>();
-}
 
 ordered_json figures_json(const FidelityFigures& figures) {
   return {{"tokens", figures.tokens},
@@ -40,7 +29,7 @@ ordered_json figures_json(const FidelityFigures& figures) {
           {"mean_kl", figures.mean_kl},
           {"max_kl", figures.max_kl},
           {"top1_agreement", figures.top1_agreement},
-          {"first_divergence", optional_json(figures.first_divergence)}};
+          {"first_divergence", exporter::optional_json(figures.first_divergence)}};
 }
 
 FidelityFigures parse_figures(const ordered_json& json) {
@@ -53,7 +42,7 @@ FidelityFigures parse_figures(const ordered_json& json) {
   json.at("mean_kl").get_to(figures.mean_kl);
   json.at("max_kl").get_to(figures.max_kl);
   json.at("top1_agreement").get_to(figures.top1_agreement);
-  figures.first_divergence = optional_value<int64_t>(json.at("first_divergence"));
+  figures.first_divergence = exporter::optional_value<int64_t>(json.at("first_divergence"));
   return figures;
 }
 
@@ -70,8 +59,7 @@ VectorFigures parse_vectors(const ordered_json& json) {
 }
 
 FidelityReport parse_report(const ordered_json& json) {
-  if (json.at("version").get<int>() != kVersion)
-    throw std::invalid_argument("it is of another version");
+  exporter::require_version(json, kVersion);
   FidelityReport report;
   const auto status = json.at("status").get<std::string>();
   const auto* const found = std::find_if(kStatuses.begin(), kStatuses.end(), [&](auto value) {
@@ -85,7 +73,8 @@ FidelityReport parse_report(const ordered_json& json) {
   json.at("seconds").get_to(report.seconds);
   const auto& bounds = json.at("bounds");
   bounds.at("mean_kl").get_to(report.bounds.mean_kl);
-  report.bounds.max_relative_error = optional_value<double>(bounds.at("max_relative_error"));
+  report.bounds.max_relative_error =
+      exporter::optional_value<double>(bounds.at("max_relative_error"));
   bounds.at("min_cosine").get_to(report.bounds.min_cosine);
   if (const auto& figures = json.at("figures"); !figures.is_null())
     report.figures = parse_figures(figures);
@@ -141,12 +130,12 @@ std::string fidelity_json(const FidelityReport& report) {
       {"source_fingerprint", report.fingerprint},
       {"bounds",
        {{"mean_kl", report.bounds.mean_kl},
-        {"max_relative_error", optional_json(report.bounds.max_relative_error)},
+        {"max_relative_error", exporter::optional_json(report.bounds.max_relative_error)},
         {"min_cosine", report.bounds.min_cosine}}},
       {"figures", report.figures ? figures_json(*report.figures) : ordered_json()},
       {"vectors", report.vectors ? vectors_json(*report.vectors) : ordered_json()},
       {"seconds", report.seconds}};
-  return json.dump(kIndent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  return exporter::report_text(json);
 }
 
 namespace exporter {

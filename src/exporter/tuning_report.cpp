@@ -11,6 +11,7 @@
 
 #include "base/mapped_file.h"
 #include "base/replaced_file.h"
+#include "exporter/report_json.h"
 #include "mm_orch/diagnostics.h"
 #include "mm_orch/errors.h"
 #include "mm_orch/log.h"
@@ -22,15 +23,11 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
-constexpr int kIndent = 2;
 
 ordered_json trial_json(const TuningTrial& trial) {
-  return {{"settings", trial.settings},
-          {"kept", trial.kept},
-          {"outcome", trial.outcome},
-          {"prefill_ms", trial.prefill_ms},
-          {"decode_ms", trial.decode_ms},
-          {"mean_kl", trial.mean_kl ? ordered_json(*trial.mean_kl) : ordered_json()}};
+  return {{"settings", trial.settings},   {"kept", trial.kept},
+          {"outcome", trial.outcome},     {"prefill_ms", trial.prefill_ms},
+          {"decode_ms", trial.decode_ms}, {"mean_kl", exporter::optional_json(trial.mean_kl)}};
 }
 
 TuningTrial parse_trial(const ordered_json& json) {
@@ -40,13 +37,12 @@ TuningTrial parse_trial(const ordered_json& json) {
   json.at("outcome").get_to(trial.outcome);
   json.at("prefill_ms").get_to(trial.prefill_ms);
   json.at("decode_ms").get_to(trial.decode_ms);
-  if (const auto& kl = json.at("mean_kl"); !kl.is_null()) trial.mean_kl = kl.get<double>();
+  trial.mean_kl = exporter::optional_value<double>(json.at("mean_kl"));
   return trial;
 }
 
 TuningReport parse_report(const ordered_json& json) {
-  if (json.at("version").get<int>() != kVersion)
-    throw std::invalid_argument("it is of another version");
+  exporter::require_version(json, kVersion);
   TuningReport report;
   json.at("settings").get_to(report.settings);
   const auto& machine = json.at("machine");
@@ -94,7 +90,7 @@ std::string tuning_json(const TuningReport& report) {
                              {"prompt_tokens", report.prompt_tokens},
                              {"trials", trials},
                              {"seconds", report.seconds}};
-  return json.dump(kIndent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  return exporter::report_text(json);
 }
 
 namespace exporter {
