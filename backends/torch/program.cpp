@@ -61,25 +61,25 @@ void Program::lower_all(const graph::Graph& graph) {
 void Program::read_limits(const graph::Graph& graph) {
   const auto unlimited = std::numeric_limits<int64_t>::max();
   const auto& info = graph.info;
-  vocabulary_size_ = info.vocabulary_size > 0 ? info.vocabulary_size : unlimited;
-  context_length_ = info.context_length > 0 ? info.context_length : unlimited;
+  int64_t vocabulary_size = info.vocabulary_size > 0 ? info.vocabulary_size : unlimited;
+  int64_t context_length = info.context_length > 0 ? info.context_length : unlimited;
   for (const auto& node : graph.nodes) {
     const auto* embedding = std::get_if<graph::Embedding>(&node.op);
     if (!embedding) continue;
     const int64_t rows = weights_.matrix(embedding->weight).rows;
     switch (index_source(graph, node.inputs[0])) {
       case IndexSource::kPositions:
-        context_length_ = std::min(context_length_, rows);
+        context_length = std::min(context_length, rows);
         break;
       case IndexSource::kTokens:
-        vocabulary_size_ = std::min(vocabulary_size_, rows);
+        vocabulary_size = std::min(vocabulary_size, rows);
         break;
       case IndexSource::kTypes:
         break;
     }
   }
-  info_.vocabulary_size = vocabulary_size_;
-  if (context_length_ != unlimited) info_.context_length = context_length_;
+  info_.vocabulary_size = vocabulary_size;
+  if (context_length != unlimited) info_.context_length = context_length;
 }
 
 void Part::run(Frame& frame) const {

@@ -67,8 +67,6 @@ class Program {
   graph::Linear head_{graph::kNone};
   graph::ValueId head_input_ = graph::kNone;
   int64_t head_width_ = 0;
-  int64_t vocabulary_size_;
-  int64_t context_length_;
 };
 
 }  // namespace mm_orch::torch_backend

@@ -45,7 +45,7 @@ const std::byte* transpose_values(const SelfAttention& op, Frame& frame,
                                   const FedSequence& sequence) {
   const int64_t keys = sequence.end();
   const bool floats = frame.cache->dtype() == DType::kF32;
-  const int64_t bytes = op.head_size * keys * (floats ? 4 : 2);  // of a head
+  const int64_t bytes = op.head_size * kernels::row_bytes(frame.cache->dtype(), keys);  // of a head
   std::byte* out = aligned(frame.transposed, op.kv_heads * bytes);
   parallel_for(op.kv_heads, 1, [&](int64_t first, int64_t last) {
     for (int64_t h = first; h < last; ++h) {
@@ -93,7 +93,7 @@ void attend_block(const Job& job, int64_t kv_head, int64_t first, int64_t count)
     pack(job.q.row(job.sequence.first_row + first) + (kv_head * group + h) * op.head_size,
          job.q.stride, op.head_size, h, packed);
   const auto head = job.cache.head(op.layer, kv_head, job.sequence.blocks);
-  const int64_t element_bytes = head.dtype == DType::kF32 ? 4 : 2;
+  const int64_t element_bytes = dtype_info(head.dtype).block_bytes;
   for (int64_t key = 0; key < seen; key += head.block_tokens)
     multiply({{packed, rows, op.head_size, op.parts},
               {head.keys + head.blocks[(begin + key) / head.block_tokens] * head.block_bytes,
