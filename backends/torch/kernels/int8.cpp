@@ -46,22 +46,28 @@ MM_ORCH_INLINE S::Integers dot(S::Integers sums, Words u, Words s) {
   return (S::Integers)__builtin_ia32_vpdpbusd_v8si((__v8si)sums, (__v8si)u, (__v8si)s);
 }
 
+// In each lane, the largest magnitude of its four neighbours; at least one whose inverse is finite.
+MM_ORCH_INLINE S::Vector largest_of_four(S::Vector v) {
+  v = v < 0.0f ? -v : v;
+  v = v > 1e-30f ? v : S::Vector{} + 1e-30f;
+  const auto pairs = __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
+  v = pairs > v ? pairs : v;
+  const auto others = __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
+  return others > v ? others : v;
+}
+
 MM_ORCH_INLINE void to_bytes_body(const float* x, int64_t n, ByteGroup* out) {
   for (int64_t group = 0; group < n / 32; ++group, x += 32, ++out) {
-    S::Vector values[4], largest = {};
-    for (int i = 0; i < 4; ++i) {
-      values[i] = S::load(x + 8 * i);
-      const auto magnitude = values[i] < 0.0f ? -values[i] : values[i];
-      largest = magnitude > largest ? magnitude : largest;
-    }
-    float highest = largest[0];
-    for (int i = 1; i < 8; ++i) highest = std::max(highest, largest[i]);
-    const float inverse = highest > 0.0f ? 127.0f / highest : 0.0f;
     const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
     __v8si whole[4];
-    for (int i = 0; i < 4; ++i)
-      whole[i] =
-          (__v8si)(__builtin_convertvector(values[i] * inverse + magic - magic, S::Integers));
+    for (int i = 0; i < 4; ++i) {
+      const auto values = S::load(x + 8 * i);
+      const auto largest = largest_of_four(values);
+      const auto steps = values * (127.0f / largest);
+      whole[i] = (__v8si)(__builtin_convertvector(steps + magic - magic, S::Integers));
+      out->scales[2 * i] = largest[0] / 127.0f;
+      out->scales[2 * i + 1] = largest[4] / 127.0f;
+    }
     // Packing works on the two halves of its operands apart.
     const auto packed = __builtin_ia32_packsswb256(__builtin_ia32_packssdw256(whole[0], whole[1]),
                                                    __builtin_ia32_packssdw256(whole[2], whole[3]));
@@ -70,8 +76,7 @@ MM_ORCH_INLINE void to_bytes_body(const float* x, int64_t n, ByteGroup* out) {
     std::memcpy(out->values, &bytes, sizeof bytes);
     const auto sums = -dot(S::Integers{}, Words{} + 0x01010101, bytes);
     std::memcpy(out->sums, &sums, sizeof sums);
-    out->scale = highest / 127.0f;
-    out->sum = -S::sum(__builtin_convertvector(sums, S::Vector)) * out->scale;
+    out->sum = -S::sum(__builtin_convertvector(sums, S::Vector) * S::load(out->scales));
   }
 }
 
@@ -94,12 +99,13 @@ MM_ORCH_INLINE void tile(const Int8Args& a, int64_t row, int64_t column) {
     for (int r = 0; r < kRows; ++r) {
       const ByteGroup& part = x[r * groups + g];
       const auto values = *reinterpret_cast<const Words*>(part.values);
+      const auto scales = S::load(part.scales);
       S::Integers start = {};
       if constexpr (Group::kOffset >= 0)
         start = *reinterpret_cast<const S::Integers*>(part.sums) << Group::kOffset;
       for (int o = 0; o < kOut; ++o) {
         const auto sums = dot(start, weights[o].bytes, values);
-        acc[r][o] += __builtin_convertvector(sums, S::Vector) * (weights[o].scale * part.scale);
+        acc[r][o] += __builtin_convertvector(sums, S::Vector) * (weights[o].scale * scales);
         if constexpr (Group::kOffset < 0) low[r][o] += weights[o].minimum * part.sum;
       }
     }

@@ -1,7 +1,7 @@
 // x · weightᵀ on the processor's dot products of bytes (VNNI), for weights in blocks of 8 bits
-// and fewer. Each row of x is rounded to 8 bits, in groups of 32 with a scale of their own; sums
-// within a group are whole numbers and exact, those of groups float32.
-// Source: the arithmetic of ggml's Q8_0 (ggml, MIT).
+// and fewer. Each row of x is rounded to 8 bits, every four neighbours with a scale of their own:
+// an instruction sums four products, exactly in whole numbers; what follows is float32. A scale
+// for 32, as ggml's Q8_0 has it, costs as much and rounds away more than twice as much.
 #pragma once
 
 #include "kernels/linear.h"
@@ -17,11 +17,12 @@ bool in_int8(DType dtype);
 struct alignas(32) ByteGroup {
   int8_t values[32];
   int32_t sums[8];  // minus the sums of four neighbours
-  float scale;      // element = scale · value
+  float scales[8];  // of four neighbours: element = scale · value
   float sum;        // of the elements
 };
 
-/// Rounds n floats, a multiple of 32, to n / 32 groups: to the nearest, the largest being 127.
+/// Rounds n floats, a multiple of 32, to n / 32 groups: to the nearest, the largest of four
+/// neighbours being 127.
 void to_bytes(const float* x, int64_t n, ByteGroup* out);
 
 struct Int8Args {
