@@ -33,7 +33,8 @@ struct ChatOptions {
 class Conversation {
  public:
   explicit Conversation(const ChatOptions& options)
-      : options_(options), manager_(load_model(options.model)) {
+      : options_(options),
+        manager_(load_model(options.model, options.generation.config.draft_model)) {
     reset();
   }
 

@@ -61,6 +61,14 @@ void add_beams(CLI::App& command, GenerationConfig& config) {
       ->type_name("X");
 }
 
+void add_draft(CLI::App& command, GenerationConfig& config) {
+  command
+      .add_option("--draft-model", config.draft_model,
+                  "a faster model with the same vocabulary, whose guesses are checked (off: none)")
+      ->group(kGroup)
+      ->type_name("MODEL");
+}
+
 void add_stops(CLI::App& command, GenerationOptions& options) {
   command
       .add_option("--stop", options.config.stop_strings, "end before this text; may be repeated")
@@ -84,6 +92,7 @@ void add_generation_options(CLI::App& command, GenerationOptions& options) {
   add_lengths(command, options.config);
   add_sampling(command, options);
   add_beams(command, options.config);
+  add_draft(command, options.config);
   add_stops(command, options);
 }
 

@@ -26,13 +26,15 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   add_config_option(command, options.config_path);
 }
 
-std::unique_ptr<ModelManager> load_model(const ModelOptions& options) {
+std::unique_ptr<ModelManager> load_model(const ModelOptions& options,
+                                         const std::optional<std::string>& draft_model) {
   ModelManagerOptions manager_options;
   manager_options.config_path = options.config_path;
   auto manager = std::make_unique<ModelManager>(manager_options);
   const StatusLine status(fmt::format("Loading {} ...", options.model));
   manager->load_model(options.model, "transformers",
                       {.backend_override = options.backend, .device = options.device});
+  if (draft_model) manager->load_model(*draft_model);
   return manager;
 }
 

@@ -23,6 +23,7 @@ void add_config_option(CLI::App& command, std::optional<std::string>& config_pat
 void add_model_options(CLI::App& command, ModelOptions& options);
 
 /// A manager with the model loaded.
-std::unique_ptr<ModelManager> load_model(const ModelOptions& options);
+std::unique_ptr<ModelManager> load_model(const ModelOptions& options,
+                                         const std::optional<std::string>& draft_model = {});
 
 }  // namespace mm_orch::cli

@@ -49,7 +49,7 @@ int run(const RunOptions& options) {
   if (prompt.empty())
     throw InvalidInputError(
         "The prompt is empty; give it after the model's name or through standard input");
-  const auto manager = load_model(options.model);
+  const auto manager = load_model(options.model, options.generation.config.draft_model);
   const std::string& model = options.model.model;
   const auto tokens = options.chat || options.system
                           ? chat_tokens(*manager, model, chat_messages(options.system, prompt))

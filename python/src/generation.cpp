@@ -57,6 +57,12 @@ std::optional<EarlyStopping> early_stopping(const nb::object& value) {
                                                                            : EarlyStopping::kNo;
 }
 
+std::optional<std::string> draft_model(const nb::object& value) {
+  if (value.is_none()) return std::nullopt;
+  const nb::object name = nb::hasattr(value, "__fspath__") ? value.attr("__fspath__")() : value;
+  return utf8(option<nb::str>("draft_model", name, "a model's name or path"), "draft_model");
+}
+
 StreamCallback stream_callback(nb::handle function, bool indexed, Call& call) {
   if (function.is_none()) return {};
   if (!PyCallable_Check(function.ptr())) {
@@ -95,6 +101,7 @@ GenerationConfig generation_config(const nb::dict& options, bool indexed, Call& 
   from.read("num_beams", kInteger, config.num_beams);
   from.read("length_penalty", kNumber, config.length_penalty);
   config.early_stopping = early_stopping(from.get("early_stopping"));
+  config.draft_model = draft_model(from.get("draft_model"));
   config.stop_strings = stop_strings(from.get("stop_strings"));
 
   const nb::object eos = from.get("eos_token_id");
@@ -138,7 +145,7 @@ void bind_generation(nb::module_& module) {
       .def_ro("latency_s", &GenerationResult::latency_s,
               "Seconds of the whole call, tokenizing included.")
       .def_ro("draft_tokens", &GenerationResult::draft_tokens,
-              "How many tokens prompt lookup guessed.")
+              "How many tokens prompt lookup or a draft model guessed.")
       .def_ro("accepted_draft_tokens", &GenerationResult::accepted_draft_tokens,
               "How many of the guessed tokens were right, and took no step of their own.")
       .def("__repr__", [](const GenerationResult& result) {

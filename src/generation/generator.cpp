@@ -8,7 +8,7 @@
 
 #include "base/finite.h"
 #include "generation/beam_search.h"
-#include "generation/lookup_draft.h"
+#include "generation/guesses.h"
 #include "generation/sequence.h"
 #include "generation/stop_matcher.h"
 #include "generation/token_feed.h"
@@ -43,16 +43,17 @@ class Run {
       : sessions_(sessions),
         sources_(sources),
         stop_strings_(config.stop_strings),
-        drafts_(prompts.size()),
         feed_(sessions, config, [this] { return arrange(); }) {
     for (size_t i = 0; i < prompts.size(); ++i) {
       sequences_.emplace_back(config, stop_strings_, i, prompts[i], tokenizer);
+      guesses_.emplace_back(config);
     }
   }
 
   std::vector<GenerationResult> run() {
     while (!all_done()) {
       const auto start = Clock::now();
+      guessing_s_ = 0.0;
       const bool fed = feed_.step([this](size_t row, const TokenFeed::Logits& logits) {
         if (rows_[row]->done()) return;
         rows_[row]->sampler().read(logits.row(0));
@@ -63,14 +64,17 @@ class Run {
         cancel();
         break;
       }
-      weigh(std::chrono::duration<double>(Clock::now() - start).count());
+      weigh(seconds_since(start) - guessing_s_);
       take_tokens();
     }
     return results();
   }
 
  private:
-  double elapsed_s() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  static double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  double elapsed_s() const { return seconds_since(start_); }
 
   bool all_done() const {
     return std::all_of(sequences_.begin(), sequences_.end(),
@@ -86,23 +90,25 @@ class Run {
       rows_.push_back(&sequences_[i]);
       rows.push_back({&result.prompt_tokens, &result.new_tokens, source_of(sources_, i),
                       [&sequence = sequences_[i]] { return sequence.done(); },
-                      [&result, &draft = drafts_[i]] {
-                        return draft.guess(result.prompt_tokens, result.new_tokens);
+                      [this, &result, &guesses = guesses_[i]] {
+                        const auto start = Clock::now();
+                        const auto guess = guesses.guess(result.prompt_tokens, result.new_tokens);
+                        guessing_s_ += seconds_since(start);
+                        return guess;
                       }});
     }
     logits_.assign(rows.size(), {});
     return rows;
   }
 
-  // What a step with guesses costs, in steps without.
+  // What steps with guesses and steps without take.
   void weigh(double seconds) {
-    constexpr double kShort = 1e-3;  // of such steps the time says nothing
     const bool guessed =
         std::ranges::any_of(logits_, [](const auto& l) { return !l.guessed.empty(); });
     const bool prompts = std::ranges::any_of(
         rows_, [](auto* sequence) { return sequence->result().new_tokens.empty(); });
     if (guessed)
-      cost_ = plain_s_ > kShort ? seconds / plain_s_ : 1.0;
+      check_s_ = seconds;
     else if (!prompts)
       plain_s_ = plain_s_ > 0.0 ? 0.8 * plain_s_ + 0.2 * seconds : seconds;
   }
@@ -116,6 +122,7 @@ class Run {
       if (result.new_tokens.empty()) result.time_to_first_token_s = elapsed_s();
       result.backend = backend;
       accept(sequence, logits_[row]);
+      if (sequence.done()) guesses_[sequence.index()].end();
     }
   }
 
@@ -134,7 +141,8 @@ class Run {
       const auto accepted = static_cast<int64_t>(i + right);
       sequence.result().draft_tokens += static_cast<int64_t>(guessed.size());
       sequence.result().accepted_draft_tokens += accepted;
-      drafts_[sequence.index()].judge(accepted, cost_);
+      constexpr double kShort = 1e-3;  // of such steps the time says nothing
+      guesses_[sequence.index()].judge(accepted, plain_s_ > kShort ? plain_s_ : 0.0, check_s_);
       return;
     }
   }
@@ -166,9 +174,10 @@ class Run {
   const StopStrings stop_strings_;
   const Clock::time_point start_ = Clock::now();
   std::deque<Sequence> sequences_;
-  std::vector<LookupDraft> drafts_;        // by prompt
+  std::deque<Guesses> guesses_;            // by prompt
+  double guessing_s_ = 0.0;                // in the present step
   double plain_s_ = 0.0;                   // a step without guesses, as they have been lately
-  double cost_ = 1.0;                      // of the last step with guesses
+  double check_s_ = 0.0;                   // the last step with guesses
   std::vector<Sequence*> rows_;            // what the session has
   std::vector<TokenFeed::Logits> logits_;  // of each, from the last step
   TokenFeed feed_;

@@ -16,6 +16,15 @@
 
 namespace mm_orch::generation {
 
+/// A smaller model of the same vocabulary, which guesses tokens for a larger one to check.
+struct DraftModel {
+  std::shared_ptr<backend::LoadedModel> model;  // its sessions are ragged
+  int64_t vocabulary = 0;                       // ids below are of the same tokens in both
+  int64_t context_length = 0;                   // 0: no limit
+  /// Told once for each text for which it failed; the text goes on without it.
+  std::function<void(const MuAIError&)> failed;
+};
+
 /// GenerationConfig with every member resolved: caller, then generation_config.json, then defaults.
 struct ResolvedConfig {
   int64_t max_new_tokens = 50;
@@ -34,6 +43,7 @@ struct ResolvedConfig {
   std::vector<int64_t> eos_token_ids;
   StreamCallback stream;
   std::shared_ptr<const CancelToken> cancel;
+  std::shared_ptr<const DraftModel> draft;  // null: none
 };
 
 /// Validates ranges and merges the sources of defaults. EOS ids come from generation_config.json,
@@ -42,7 +52,8 @@ struct ResolvedConfig {
 /// @throws InvalidInputError  a value out of range (named, with the range), prompt empty or not
 ///                            shorter than the context, or prompt + max_new_tokens beyond the
 ///                            context when max_new_tokens was asked for by the caller; beams
-///                            together with sampling, a stream or stop strings.
+///                            together with sampling, a stream, stop strings or a
+///                            draft model.
 MM_ORCH_EXPORT ResolvedConfig resolve(const GenerationConfig& asked,
                                       const nlohmann::json& generation_config,
                                       const nlohmann::json& config, int64_t prompt_tokens,

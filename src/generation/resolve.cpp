@@ -232,6 +232,7 @@ void check_beams(const GenerationConfig& asked, const ResolvedConfig& resolved) 
            "set do_sample to false and leave out temperature, top_k, top_p, min_p");
   if (resolved.stream) refuse("beams cannot be streamed", "leave out the stream");
   if (!resolved.stop_strings.empty()) refuse("beams know no stop strings", "leave them out");
+  if (asked.draft_model) refuse("beams take no guesses", "leave out the draft model");
 }
 
 uint64_t random_seed() {

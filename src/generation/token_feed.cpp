@@ -125,7 +125,6 @@ void TokenFeed::add_row(size_t row, bool guesses, std::vector<backend::RowTokens
 }
 
 bool TokenFeed::feed_rows(const Read& read) {
-  if (cancelled()) return false;
   std::vector<backend::RowTokens> steps;
   std::vector<size_t> begins;
   tokens_.clear();
@@ -138,6 +137,7 @@ bool TokenFeed::feed_rows(const Read& read) {
     begins.push_back(tokens_.size());
     add_row(i, guesses, steps);
   }
+  if (cancelled()) return false;  // perhaps while a guess was made
   begins.push_back(tokens_.size());
   for (size_t i = 0; i < steps.size(); ++i)
     steps[i].tokens = std::span(tokens_).subspan(begins[i], begins[i + 1] - begins[i]);

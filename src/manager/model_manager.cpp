@@ -15,6 +15,7 @@
 #include "generation/scheduled_model.h"
 #include "manager/artifact_path.h"
 #include "manager/backend_comparison.h"
+#include "manager/draft_models.h"
 #include "manager/embedding.h"
 #include "manager/failover_sessions.h"
 #include "manager/manager_options.h"
@@ -100,7 +101,12 @@ class ModelManager::Implementation {
                                     const GenerationConfig& asked, Clock::time_point start) {
     if (prompts.empty()) return {};
     const auto& assets = model.assets;
-    const auto resolved = manager::resolve(asked, assets, prompts);
+    auto resolved = manager::resolve(asked, assets, prompts);
+    std::optional<ModelCache::Lease> draft;
+    if (asked.draft_model) {
+      draft.emplace(require(*asked.draft_model));
+      resolved.draft = drafts.make(model, **draft);
+    }
     manager::FailoverSessions sessions(model, loader);
     const double before_s = seconds_since(start);
     auto results = naming(assets.name, [&] {
@@ -177,6 +183,7 @@ class ModelManager::Implementation {
   manager::StatisticsLog statistics_log;
   manager::RecentPrompts recent{config.get()->statistics.keep_prompts};
   manager::ModelLoader loader{fallbacks};
+  manager::DraftModels drafts;
   ModelCache cache;
 };
 

@@ -123,6 +123,7 @@ class ModelManager:
         Raises:
             InvalidInputError: the model is not loaded, the prompt is empty or longer than the
                 context, or an option is outside its range.
+            ConfigurationError: the draft model cannot guess for this one.
             InferenceError: the forward pass failed on every backend.
             TypeError: an unknown option, or one of the wrong type.
         """
