@@ -23,6 +23,7 @@
 #include "openvino_errors.h"
 #include "paged_reader.h"
 #include "request_pool.h"
+#include "step_attention.h"
 
 namespace mm_orch::openvino {
 namespace {
@@ -30,7 +31,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 constexpr std::array<char, 8> kMagic = {'M', 'M', 'O', 'R', 'C', 'H', 'C', '\n'};
 constexpr size_t kPage = 4096;
 
@@ -153,6 +154,7 @@ CompiledForm CompileCache::import(const json& header,
     return core().import_model(ov::Tensor(ov::element::u8, {bytes}, data), device_, properties);
   };
   if (header.at("paged").get<bool>()) read_paged_attention();
+  if (header.at("steps").get<bool>()) read_step_attention();
   CompiledForm form{.file = file};
   const auto decoder_bytes = header.at("decoder_bytes").get<size_t>();
   form.decoder = part(0, decoder_bytes);
@@ -194,6 +196,7 @@ void CompileCache::write(const CompiledForm& form, const ov::AnyMap& properties)
     json header = {{"key", key_},
                    {"properties", strings(properties)},
                    {"paged", has_input(form.decoder, kPagedInput)},
+                   {"steps", has_input(form.decoder, kStepInput)},
                    {"source_names", form.source_names},
                    {"precision", form.precision},
                    {"memory_bytes", form.memory_bytes}};

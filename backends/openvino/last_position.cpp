@@ -5,6 +5,7 @@
 #include <openvino/op/constant.hpp>
 #include <openvino/op/convert.hpp>
 #include <openvino/op/divide.hpp>
+#include <openvino/op/gather.hpp>
 #include <openvino/op/matmul.hpp>
 #include <openvino/op/multiply.hpp>
 #include <openvino/op/parameter.hpp>
@@ -46,6 +47,20 @@ bool cut_logits(ov::Model& model) {
                                                        /*axes=*/one);
   projection->input(0).replace_source_output(cut);
   model.add_parameters({first});
+  model.validate_nodes_and_infer_types();
+  return true;
+}
+
+bool choose_rows(ov::Model& model, int64_t axis) {
+  const auto projection = find_projection(model);
+  if (!projection) return false;
+  const auto rows = std::make_shared<ov::op::v0::Parameter>(ov::element::i64, ov::PartialShape{-1});
+  rows->set_friendly_name(kLogitRows);
+  rows->output(0).set_names({kLogitRows});
+  const auto chosen = std::make_shared<ov::op::v8::Gather>(
+      projection->input_value(0), rows, Constant::create(ov::element::i64, {}, {axis}));
+  projection->input(0).replace_source_output(chosen);
+  model.add_parameters({rows});
   model.validate_nodes_and_infer_types();
   return true;
 }

@@ -18,4 +18,13 @@ std::shared_ptr<ov::Node> find_projection(const ov::Model& model);
 /// @return  false if no such MatMul was found: then the model gives all positions.
 bool cut_logits(ov::Model& model);
 
+/// Name of the input that `choose_rows` adds: i64 [N], the tokens of the step whose logits are
+/// wanted.
+inline constexpr const char* kLogitRows = "mm_orch_logit_rows";
+
+/// Lets only the wanted tokens of the step through the MatMul that makes `logits`.
+/// @param axis  of the tokens.
+/// @return      false if no such MatMul was found.
+bool choose_rows(ov::Model& model, int64_t axis);
+
 }  // namespace mm_orch::openvino

@@ -13,9 +13,12 @@
 #include "last_position.h"
 #include "mm_orch/log.h"
 #include "openvino_errors.h"
+#include "paged_decoder.h"
 #include "paged_form.h"
 #include "paged_reader.h"
 #include "session.h"
+#include "step_decoder.h"
+#include "step_form.h"
 
 namespace mm_orch::openvino {
 namespace {
@@ -81,8 +84,10 @@ std::shared_ptr<OpenVinoModel> OpenVinoModel::compile(const CompileRequest& requ
   if (request.encoder) form.memory_bytes += constant_bytes(*request.encoder);
   translate<ModelLoadError>("OpenVINO cannot use the model", context, [&] {
     if (changed.encoder) form.source_names = move_source_part(changed.encoder, changed.decoder);
-    auto paged =
-        !changed.encoder && device == "CPU" ? paged_form(*changed.decoder, request.info) : nullptr;
+    std::shared_ptr<ov::Model> paged;
+    if (device == "CPU")
+      paged = changed.encoder ? step_form(*changed.decoder, request.info, form.source_names)
+                              : paged_form(*changed.decoder, request.info);
     if (paged)
       changed.decoder = std::move(paged);
     else
@@ -131,12 +136,16 @@ void OpenVinoModel::take(const CompiledForm& form, uint64_t kv_cache_bytes) {
   precision_ = form.precision;
   memory_bytes_ = form.memory_bytes;
   file_ = form.file;
+  compiled_ = form.decoder;
   paged_.reset();
-  if (has_input(form.decoder, kPagedInput))
-    paged_.emplace(form.decoder, info_, context_, kv_cache_bytes);
-  else
+  if (has_input(form.decoder, kPagedInput)) {
+    paged_ = std::make_unique<PagedDecoder>(form.decoder, info_, context_, kv_cache_bytes);
+  } else if (has_input(form.decoder, kStepInput)) {
+    paged_ = std::make_unique<StepDecoder>(form, info_, context_, kv_cache_bytes);
+  } else {
     requests_.emplace(form.decoder);
-  if (form.encoder) sources_.emplace(*form.encoder, form.source_names);
+    if (form.encoder) sources_.emplace(*form.encoder, form.source_names);
+  }
 }
 
 void OpenVinoModel::warm_up() {
@@ -144,7 +153,7 @@ void OpenVinoModel::warm_up() {
   const std::vector<int64_t> prompt(static_cast<size_t>(std::min<int64_t>(8, limit - 1)), 0);
   const int64_t token = 0;
   backend::SessionOptions options;
-  if (sources_) options.sources = {{&token, 1}};
+  if (info_.kind == graph::ModelKind::kEncoderDecoder) options.sources = {{&token, 1}};
   const auto session = open_session(options, nullptr);
   if (!prompt.empty()) session->step(prompt, backend::LogitsOf::kLastToken);
   session->step({&token, 1}, backend::LogitsOf::kLastToken);

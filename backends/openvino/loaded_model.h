@@ -1,5 +1,5 @@
-// A compiled model that generates text: over a paged cache where OpenVINO can (decoders on the
-// CPU), else each request of a pool holds the state (KV cache) of one session.
+// A compiled model that generates text: over a paged cache where it can (on the CPU), else each
+// request of a pool holds the state (KV cache) of one session.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,6 @@
 
 #include "backend/backend.h"
 #include "compile_cache.h"
-#include "paged_decoder.h"
 #include "request_pool.h"
 #include "source_reader.h"
 
@@ -35,19 +34,17 @@ class OpenVinoModel : public backend::LoadedModel {
                                               const backend::LoadOptions& options);
 
   std::unique_ptr<backend::Session> new_session(const backend::SessionOptions& options) override;
-  backend::PagedRunner* paged() override { return paged_ ? &*paged_ : nullptr; }
+  backend::PagedRunner* paged() override { return paged_.get(); }
   std::string device() const override { return context_.device; }
   std::string precision() const override { return precision_; }
   uint64_t memory_bytes() const override { return memory_bytes_; }
 
   const graph::ModelInfo& info() const { return info_; }
   const ErrorContext& context() const { return context_; }
-  const ov::CompiledModel& compiled() const {
-    return paged_ ? paged_->compiled() : requests_->model();
-  }
+  const ov::CompiledModel& compiled() const { return compiled_; }
   /// Of a model that is not paged.
   RequestPool& requests() { return *requests_; }
-  /// Null: the model has no encoder.
+  /// Of a model that is not paged. Null: it has no encoder.
   SourceReader* sources() { return sources_ ? &*sources_ : nullptr; }
 
  private:
@@ -64,7 +61,8 @@ class OpenVinoModel : public backend::LoadedModel {
   ErrorContext context_;
   uint64_t memory_bytes_ = 0;
   std::shared_ptr<const MappedFile> file_;  // see CompiledForm
-  std::optional<PagedDecoder> paged_;
+  ov::CompiledModel compiled_;              // the decoder
+  std::unique_ptr<backend::PagedRunner> paged_;
   std::optional<RequestPool> requests_;
   std::optional<SourceReader> sources_;
 };

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "last_position.h"
 #include "openvino_errors.h"
-#include "paged_form.h"
 
 namespace mm_orch::openvino {
 namespace {

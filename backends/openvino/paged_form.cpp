@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <openvino/op/constant.hpp>
-#include <openvino/op/gather.hpp>
-#include <openvino/op/parameter.hpp>
 #include <openvino/pass/manager.hpp>
 #include <openvino/pass/sdpa_to_paged_attention.hpp>
 
@@ -16,21 +14,6 @@ namespace mm_orch::openvino {
 namespace {
 
 using ov::op::v0::Constant;
-
-// Only the wanted tokens of the step go through the vocabulary projection.
-bool choose_rows(ov::Model& model) {
-  const auto projection = find_projection(model);
-  if (!projection) return false;
-  const auto rows = std::make_shared<ov::op::v0::Parameter>(ov::element::i64, ov::PartialShape{-1});
-  rows->set_friendly_name(kLogitRows);
-  rows->output(0).set_names({kLogitRows});
-  const auto chosen = std::make_shared<ov::op::v8::Gather>(
-      projection->input_value(0), rows, Constant::create(ov::element::i64, {}, {0}));
-  projection->input(0).replace_source_output(chosen);
-  model.add_parameters({rows});
-  model.validate_nodes_and_infer_types();
-  return true;
-}
 
 // The pass takes any mask for the causal one; how far back a layer sees is an input of its node.
 void set_windows(ov::Model& model, const std::vector<int64_t>& windows) {
@@ -55,7 +38,7 @@ std::shared_ptr<ov::Model> paged_form(const ov::Model& decoder, const graph::Mod
     passes.register_pass<ov::pass::SDPAToPagedAttention>();
     passes.run_passes(model);
     set_windows(*model, info.windows);
-    return choose_rows(*model) ? model : nullptr;
+    return choose_rows(*model, 0) ? model : nullptr;
   } catch (const std::exception& error) {
     log(LogLevel::kDebug, fmt::format("The model keeps its own state; its attention cannot be "
                                       "paged: {}",

@@ -8,13 +8,9 @@
 
 namespace mm_orch::openvino {
 
-/// Name of the input that the paged form has besides those of OpenVINO's pass: i64 [N], the tokens
-/// of the step whose logits are wanted.
-inline constexpr const char* kLogitRows = "mm_orch_logit_rows";
-
 /// A paged form of `decoder`, which stays as it is. Null if its attention adds a bias of the
-/// distance, or if OpenVINO's SDPAToPagedAttention or the cut before the vocabulary projection does
-/// not find what it looks for.
+/// distance, or if OpenVINO's SDPAToPagedAttention or the
+/// cut before the vocabulary projection does not find what it looks for.
 std::shared_ptr<ov::Model> paged_form(const ov::Model& decoder, const graph::ModelInfo& info);
 
 }  // namespace mm_orch::openvino

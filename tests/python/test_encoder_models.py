@@ -136,9 +136,10 @@ def test_t5_batch_of_unequal_sources_equals_single_runs(backend, t5, tmp_path):
         check_greedy(reference, source, list(result.new_tokens))
 
 
-def test_t5_requests_at_once_share_steps_and_keep_their_sources(t5, tmp_path):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_t5_requests_at_once_share_steps_and_keep_their_sources(backend, t5, tmp_path):
     model, reference = t5("gated_untied")
-    manager = load("pytorch", model, tmp_path)
+    manager = load(backend, model, tmp_path)
     draw = np.random.default_rng(5)
     sources = [draw.integers(2, 300, n).tolist() for n in (5, 30, 12, 5, 60, 2, 21, 9)]
 
