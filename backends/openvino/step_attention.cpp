@@ -4,6 +4,7 @@
 #include <cstring>
 #include <mutex>
 #include <openvino/core/op_extension.hpp>
+#include <openvino/core/parallel.hpp>
 
 #include "devices.h"
 
@@ -21,6 +22,28 @@ void fill_bias(const float* bias, int64_t limit, int64_t count, float* scores) {
   const int64_t far = std::max<int64_t>(0, count - 1 - limit);
   std::fill_n(scores, far, bias[0]);
   std::copy_n(bias + limit - (count - 1 - far), count - far, scores + far);
+}
+
+// For `count` scores; until the thread's next call.
+float* room_for(int64_t count) {
+  thread_local std::vector<float> scores;
+  const auto blocks = static_cast<size_t>((count + kKeysPerBlock - 1) / kKeysPerBlock);
+  scores.resize(std::max(scores.size(), blocks * kKeysPerBlock));
+  return scores.data();
+}
+
+// On all threads, if there is enough to do. @param keys  that the tokens look at together.
+template <class Action>
+void for_each_head(const StepLayout& step, int64_t heads, int64_t keys, const Action& action) {
+  constexpr int64_t kWorthThreads = 4096;  // keys of a head: some 15 us
+  const auto sequences = static_cast<int64_t>(step.sequences.size());
+  const auto one = [&](int64_t i) {
+    action(step.sequences[static_cast<size_t>(i / heads)], i % heads);
+  };
+  if (keys * heads >= kWorthThreads)
+    ov::parallel_for(sequences * heads, one);
+  else
+    for (int64_t i = 0; i < sequences * heads; ++i) one(i);
 }
 
 }  // namespace
@@ -47,20 +70,19 @@ std::shared_ptr<ov::Node> StepAttention::clone_with_new_inputs(
 
 void StepAttention::attend_to_source(const StepLayout& step, const float* queries, float* out,
                                      int64_t size) const {
-  std::vector<float> scores;
-  for (const auto& sequence : step.sequences) {
+  int64_t looked_at = 0;
+  for (const auto& sequence : step.sequences) looked_at += sequence.count * sequence.source->tokens;
+  for_each_head(step, heads_, looked_at, [&](const StepLayout::Sequence& sequence, int64_t head) {
     const auto& source = *sequence.source;
     const int64_t stride = head_floats(size);
-    scores.resize(static_cast<size_t>(source.blocks * kKeysPerBlock));
-    for (int64_t row = sequence.first * heads_; row < (sequence.first + sequence.count) * heads_;
-         ++row) {
-      const int64_t head = layer_ * heads_ + row % heads_;
-      std::ranges::fill(scores, 0.0f);
-      attend(queries + row * size,
-             {source.data.data() + head * source.blocks * stride, stride, nullptr}, source.tokens,
-             size, scores.data(), out + row * size);
+    const float* data = source.data.data() + (layer_ * heads_ + head) * source.blocks * stride;
+    float* scores = room_for(source.tokens);
+    for (int64_t t = sequence.first; t < sequence.first + sequence.count; ++t) {
+      const int64_t at = (t * heads_ + head) * size;
+      std::fill_n(scores, source.tokens, 0.0f);
+      attend(queries + at, {data, stride, nullptr}, source.tokens, size, scores, out + at);
     }
-  }
+  });
 }
 
 void StepAttention::attend_to_past(const StepLayout& step, const ov::TensorVector& inputs,
@@ -68,22 +90,22 @@ void StepAttention::attend_to_past(const StepLayout& step, const ov::TensorVecto
   const auto *queries = inputs[0].data<float>(), *keys = inputs[2].data<float>(),
              *values = inputs[3].data<float>(), *bias = inputs[4].data<float>();
   const auto distances = static_cast<int64_t>(inputs[4].get_shape()[1]);
-  std::vector<float> scores;
-  for (const auto& sequence : step.sequences) {
+  int64_t looked_at = 0;
+  for (const auto& sequence : step.sequences)
+    looked_at += sequence.count * (sequence.past + sequence.count);
+  for_each_head(step, heads_, looked_at, [&](const StepLayout::Sequence& sequence, int64_t head) {
+    float* data = step.cache + (layer_ * heads_ + head) * head_floats(size);
     const int64_t all = sequence.past + sequence.count;
-    scores.resize(static_cast<size_t>(all + kKeysPerBlock));
-    for (int64_t head = 0; head < heads_; ++head) {
-      float* data = step.cache + (layer_ * heads_ + head) * head_floats(size);
-      for (int64_t t = sequence.past; t < all; ++t) {
-        const int64_t row = (sequence.first + t - sequence.past) * heads_ + head;
-        put(data + sequence.blocks[t / kKeysPerBlock] * step.block_floats, t % kKeysPerBlock, size,
-            keys + row * size, values + row * size);
-        fill_bias(bias + head * distances, distances - 1, t + 1, scores.data());
-        attend(queries + row * size, {data, step.block_floats, sequence.blocks}, t + 1, size,
-               scores.data(), out + row * size);
-      }
+    float* scores = room_for(all);
+    for (int64_t t = sequence.past; t < all; ++t) {
+      const int64_t at = ((sequence.first + t - sequence.past) * heads_ + head) * size;
+      put(data + sequence.blocks[t / kKeysPerBlock] * step.block_floats, t % kKeysPerBlock, size,
+          keys + at, values + at);
+      fill_bias(bias + head * distances, distances - 1, t + 1, scores);
+      attend(queries + at, {data, step.block_floats, sequence.blocks}, t + 1, size, scores,
+             out + at);
     }
-  }
+  });
 }
 
 bool StepAttention::evaluate(ov::TensorVector& outputs, const ov::TensorVector& inputs) const {
