@@ -424,7 +424,7 @@ class ModelManager:
         shared_tokens (not computed: an earlier text had the same beginning), preemptions (texts
         whose cache was taken for older ones and computed again), waiting_s (for room, sum over the
         requests); and now: waiting and active (requests without and with room), blocks,
-        blocks_taken. None: its sessions share no steps (an encoder; T5 on OpenVINO).
+        blocks_taken. None: its sessions share no steps (an encoder; T5 on a GPU).
 
         Raises:
             InvalidInputError: the model is not loaded.
