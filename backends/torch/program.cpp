@@ -41,10 +41,16 @@ void Program::lower_all(const graph::Graph& graph) {
     head_input_ = head->inputs[0];
     head_width_ = graph.last_axis[head_input_];
   }
-  for (const auto& node : graph.nodes) {
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const auto& node = graph.nodes[i];
     if (&node == head) continue;
     Part& part = node.side == graph::Side::kEncoder ? encoder_ : decoder_;
     Lowering lowering{graph, weights_, part};
+    if (const size_t count = gated_mlp_at(graph, i); count > 0) {
+      part.steps.push_back(lower_gated_mlp(&node, lowering));
+      i += count - 1;
+      continue;
+    }
     if (auto step = lower(node, lowering)) part.steps.push_back(std::move(step));
     if (const auto* attention = std::get_if<graph::Attention>(&node.op)) {
       const auto layer = static_cast<size_t>(attention->layer);

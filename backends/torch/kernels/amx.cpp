@@ -29,22 +29,31 @@ bool may_use_tiles() {
   return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
-// The bfloat16 parts of 32 floats, first the leading one; `stride` elements apart.
-template <int kParts>
+// The bfloat16 parts of 32 floats, first the leading one; `stride` elements apart. Interleaved, an
+// element of `low` and its neighbour of `high` lie side by side.
+template <int kParts, bool kInterleave = false>
 MM_ORCH_AMX inline void store_parts(__m512 low, __m512 high, uint16_t* out, int64_t stride) {
-  for (int part = 0; part < kParts; ++part) {
-    if (part + 1 == kParts) {
-      _mm512_storeu_si512(out + part * stride, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-      return;
+  for (int part = 0; part < kParts; ++part, out += stride) {
+    const bool is_last = part + 1 == kParts;
+    __m512 a = low, b = high;
+    if (!is_last) {
+      const auto leading = [](__m512 x) MM_ORCH_AMX {
+        const auto bits = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
+        return _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(-0x10000)));
+      };
+      a = leading(low);
+      b = leading(high);
+      low = _mm512_sub_ps(low, a);
+      high = _mm512_sub_ps(high, b);
     }
-    const auto leading = [](__m512 x) MM_ORCH_AMX {
-      const auto bits = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
-      return _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(-0x10000)));
-    };
-    const __m512 a = leading(low), b = leading(high);
-    _mm512_storeu_si512(out + part * stride, (__m512i)_mm512_cvtne2ps_pbh(b, a));
-    low = _mm512_sub_ps(low, a);
-    high = _mm512_sub_ps(high, b);
+    auto both = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+    if constexpr (kInterleave) {
+      const __m512i order =
+          _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+                           6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+      both = _mm512_permutexvar_epi16(order, both);
+    }
+    _mm512_storeu_si512(out, both);
   }
 }
 
@@ -130,19 +139,20 @@ MM_ORCH_AMX inline void configure() {
   _tile_loadconfig(&config);
 }
 
-// Rows [first, first + 32) of the weight as tiles: [block of 16][depth][parts].
+// Rows [first, first + 16) of the weight as tiles [depth][parts]; zeros from row `end` on. Reads
+// `ahead` rows further on into the cache.
 template <class Format, int kParts>
-MM_ORCH_AMX void expand_panel(const AmxArgs& a, int64_t first, uint16_t* out) {
+MM_ORCH_AMX void expand_block(const Rows& weight, int64_t columns, int64_t first, int64_t end,
+                              int64_t ahead, uint16_t* out) {
   using S = Simd<16>;
   constexpr auto kDepthBytes = static_cast<int64_t>(kDepth * Format::kBits / 8);
-  const int64_t columns = a.x.columns;
   const int64_t depth = tiles(columns);
   const int64_t whole = Format::kGroup == 0 ? columns / kDepth : depth;
-  const int64_t rows = std::min(kAmxPanel, a.out - first);
-  if (rows < kAmxPanel) std::memset(out, 0, sizeof(uint16_t) * kAmxPanel * depth * kDepth * kParts);
+  const int64_t rows = std::clamp<int64_t>(end - first, 0, kSide);
+  if (rows < kSide) std::memset(out, 0, sizeof(uint16_t) * depth * kTile * kParts);
   for (int64_t r = 0; r < rows; ++r) {
-    const std::byte* row = a.weight.row(first + r);
-    uint16_t* target = out + r / kSide * depth * kParts * kTile + r % kSide * kDepth;
+    const std::byte* row = weight.row(first + r);
+    uint16_t* target = out + r * kDepth;
     for (int64_t k = 0; k < whole; ++k, target += kParts * kTile) {
       S::Vector values[2];
       if constexpr (Format::kGroup == 0) {
@@ -151,7 +161,7 @@ MM_ORCH_AMX void expand_panel(const AmxArgs& a, int64_t first, uint16_t* out) {
       } else {
         Format::template expand<16>(row, k, values);
       }
-      __builtin_prefetch(row + kAmxPanel * a.weight.row_bytes + k * kDepthBytes);
+      __builtin_prefetch(row + ahead * weight.row_bytes + k * kDepthBytes);
       store_parts<kParts>(values[0], values[1], target, kTile);
     }
     if constexpr (Format::kGroup == 0) {
@@ -164,8 +174,8 @@ MM_ORCH_AMX void expand_panel(const AmxArgs& a, int64_t first, uint16_t* out) {
 }
 
 // A tile of sums [16 weight rows, 16 rows of x] into y, transposed.
-MM_ORCH_AMX inline void write_out(const float* sums, const AmxArgs& a, int64_t row,
-                                  int64_t column) {
+MM_ORCH_AMX __attribute__((noinline)) void write_out(const float* sums, const AmxArgs& a,
+                                                     int64_t row, int64_t column) {
   __m512i lines[16];
   for (int i = 0; i < 16; ++i) lines[i] = _mm512_load_si512(sums + i * kSide);
   transpose(lines);
@@ -178,17 +188,76 @@ MM_ORCH_AMX inline void write_out(const float* sums, const AmxArgs& a, int64_t r
                           _mm512_add_ps(_mm512_castsi512_ps(lines[r]), bias));
 }
 
+// What becomes of the sums of a product: tiles of two blocks of weight rows times one or two of x.
+// A product's are worked off, piece by piece, while the tiles' unit is busy with the next one.
+struct Sums {
+  alignas(64) float buffers[2][4 * kSide * kSide];
+  int last = 0;                // the buffer of the product before
+  int64_t left = 0, next = 0;  // pieces of it
+  int64_t block = 0, panel = 0;
+
+  float* free_buffer() { return buffers[1 - last]; }
+  const float* tile(int64_t i) const { return buffers[last] + i * kSide * kSide; }
+  void add(int64_t pieces, int64_t x_block, int64_t weight_panel) {
+    last = 1 - last;
+    left = pieces;
+    next = 0;
+    block = x_block;
+    panel = weight_panel;
+  }
+};
+
+// Writes them into y; a piece is a tile.
+struct Written : Sums {
+  static constexpr int64_t kPieces = 2;  // of a block of x
+  const AmxArgs& a;
+
+  explicit Written(const AmxArgs& args) : a(args) {}
+  MM_ORCH_AMX void write_next() {
+    const int64_t column = panel * kAmxPanel + next % 2 * kSide;
+    if (column < a.out) write_out(tile(next), a, (block + next / 2) * kSide, column);
+    ++next;
+  }
+};
+
+// silu(first sum) · second sum, packed as rows of x; a piece is two rows of each tile.
+template <int kParts>
+struct Gated : Sums {
+  static constexpr int64_t kPieces = kSide / 2;
+  const AmxGatedArgs& a;
+
+  explicit Gated(const AmxGatedArgs& args) : a(args) {}
+  MM_ORCH_AMX void write_next() {
+    const int64_t of_x = next / kPieces, pair = next % kPieces;
+    __m512 values[2];
+    for (int64_t i = 0; i < 2; ++i) {
+      const int64_t row = 2 * pair + i, feature = panel * kSide + row;
+      __m512 gate = _mm512_load_ps(tile(2 * of_x) + row * kSide);
+      __m512 up = _mm512_load_ps(tile(2 * of_x + 1) + row * kSide);
+      if (a.bias) {
+        gate = _mm512_add_ps(gate, _mm512_set1_ps(a.bias[feature]));
+        up = _mm512_add_ps(up, _mm512_set1_ps(a.bias[a.out + feature]));
+      }
+      values[i] = gate * Simd<16>::sigmoid(gate) * up;
+    }
+    uint16_t* y = a.y + (((block + of_x) * tiles(a.out) + panel / 2) * kParts) * kTile;
+    store_parts<kParts, true>(values[0], values[1], y + (panel % 2 * kPieces + pair) * kDepth,
+                              kTile);
+    ++next;
+  }
+};
+
 // Two blocks of weight rows times kBlocks blocks of x. Tiles 0 to 3: sums; 4, 5: weight; 6, 7: x.
-template <int kWeightParts, int kParts, int kBlocks>
+template <int kWeightParts, int kParts, int kBlocks, class Output>
 MM_ORCH_AMX inline void multiply(const uint16_t* weight, const uint16_t* x, int64_t depth,
-                                 float* sums) {
+                                 Output& output) {
   const uint16_t* second_weight = weight + depth * kWeightParts * kTile;
   const uint16_t* second_x = x + depth * kParts * kTile;
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  for (int64_t k = 0; k < depth; ++k) {
+  for (int64_t k = 0, due = depth - 1; k < depth; ++k) {
     for (int j = 0; j < kParts; ++j) {
       _tile_loadd(6, x + (k * kParts + j) * kTile, 64);
       if constexpr (kBlocks == 2) _tile_loadd(7, second_x + (k * kParts + j) * kTile, 64);
@@ -203,7 +272,9 @@ MM_ORCH_AMX inline void multiply(const uint16_t* weight, const uint16_t* x, int6
         }
       }
     }
+    for (due += output.left; due >= depth; due -= depth) output.write_next();  // evenly spread
   }
+  float* sums = output.free_buffer();
   _tile_stored(0, sums, 64);
   _tile_stored(1, sums + 256, 64);
   if constexpr (kBlocks == 2) {
@@ -212,23 +283,20 @@ MM_ORCH_AMX inline void multiply(const uint16_t* weight, const uint16_t* x, int6
   }
 }
 
-template <int kWeightParts, int kParts>
-MM_ORCH_AMX void multiply_panel(const AmxArgs& a, int64_t first, const uint16_t* weight) {
-  const int64_t depth = tiles(a.x.columns);
-  const int64_t blocks = (a.x.rows + kSide - 1) / kSide;
+template <int kWeightParts, int kParts, class Output>
+MM_ORCH_AMX void multiply_panel(const PackedRows& x, int64_t panel, const uint16_t* weight,
+                                Output& output) {
+  const int64_t depth = tiles(x.columns);
+  const int64_t blocks = (x.rows + kSide - 1) / kSide;
   finish_writing(weight);
-  alignas(64) float sums[4 * 256];
   for (int64_t block = 0; block < blocks; block += 2) {
-    const uint16_t* x = a.x.data + block * depth * kParts * kTile;
+    const uint16_t* of_x = x.data + block * depth * kParts * kTile;
     const int64_t count = std::min<int64_t>(2, blocks - block);
     if (count == 2)
-      multiply<kWeightParts, kParts, 2>(weight, x, depth, sums);
+      multiply<kWeightParts, kParts, 2>(weight, of_x, depth, output);
     else
-      multiply<kWeightParts, kParts, 1>(weight, x, depth, sums);
-    for (int64_t i = 0; i < 2 * count; ++i) {
-      const int64_t column = first + i % 2 * kSide;
-      if (column < a.out) write_out(sums + i * 256, a, (block + i / 2) * kSide, column);
-    }
+      multiply<kWeightParts, kParts, 1>(weight, of_x, depth, output);
+    output.add(count * Output::kPieces, block, panel);
   }
 }
 
@@ -242,10 +310,43 @@ constexpr int kExactParts<F16Format> = 2;
 
 template <class Format, int kWeightParts, int kParts>
 MM_ORCH_AMX void run_panels(const AmxArgs& a, int64_t first, int64_t last, uint16_t* scratch) {
+  const int64_t columns = a.x.columns;
+  Written output(a);
   for (int64_t panel = first; panel < last; ++panel) {
-    expand_panel<Format, kWeightParts>(a, panel * kAmxPanel, scratch);
-    multiply_panel<kWeightParts, kParts>(a, panel * kAmxPanel, scratch);
+    for (int64_t i = 0; i < 2; ++i)
+      expand_block<Format, kWeightParts>(a.weight, columns, panel * kAmxPanel + i * kSide, a.out,
+                                         kAmxPanel,
+                                         scratch + i * tiles(columns) * kWeightParts * kTile);
+    multiply_panel<kWeightParts, kParts>(a.x, panel, scratch, output);
   }
+  while (output.next < output.left) output.write_next();
+}
+
+template <class Format, int kWeightParts, int kParts>
+MM_ORCH_AMX void run_panels(const AmxGatedArgs& a, int64_t first, int64_t last, uint16_t* scratch) {
+  const int64_t columns = a.x.columns;
+  Gated<kParts> output(a);
+  for (int64_t panel = first; panel < last; ++panel) {
+    for (int64_t i = 0; i < 2; ++i)
+      expand_block<Format, kWeightParts>(a.weight, columns, i * a.out + panel * kSide, 2 * a.out,
+                                         kSide,
+                                         scratch + i * tiles(columns) * kWeightParts * kTile);
+    multiply_panel<kWeightParts, kParts>(a.x, panel, scratch, output);
+  }
+  while (output.next < output.left) output.write_next();
+}
+
+template <class Args>
+MM_ORCH_AMX void run(const Args& args, int64_t first, int64_t last, uint16_t* scratch) {
+  configure();
+  with_format(args.weight.dtype, [&](auto format) {
+    using Format = decltype(format);
+    if (args.x.parts == 1)
+      run_panels<Format, 1, 1>(args, first, last, scratch);
+    else
+      run_panels<Format, kExactParts<Format>, 3>(args, first, last, scratch);
+  });
+  _tile_release();
 }
 
 }  // namespace
@@ -269,20 +370,14 @@ void pack_rows(const float* x, int64_t x_stride, const PackedRows& packed, int64
     pack_blocks<3>(x, x_stride, packed, first, last, out);
 }
 
-int64_t amx_scratch_size(const AmxArgs& args) {
-  return kAmxPanel * tiles(args.x.columns) * kDepth * 3;
+int64_t amx_scratch_size(const PackedRows& x) { return 2 * kSide * tiles(x.columns) * kDepth * 3; }
+
+void amx_linear(const AmxArgs& args, int64_t first, int64_t last, uint16_t* scratch) {
+  run(args, first, last, scratch);
 }
 
-MM_ORCH_AMX void amx_linear(const AmxArgs& args, int64_t first, int64_t last, uint16_t* scratch) {
-  configure();
-  with_format(args.weight.dtype, [&](auto format) {
-    using Format = decltype(format);
-    if (args.x.parts == 1)
-      run_panels<Format, 1, 1>(args, first, last, scratch);
-    else
-      run_panels<Format, kExactParts<Format>, 3>(args, first, last, scratch);
-  });
-  _tile_release();
+void amx_gated(const AmxGatedArgs& args, int64_t first, int64_t last, uint16_t* scratch) {
+  run(args, first, last, scratch);
 }
 
 }  // namespace mm_orch::torch_backend::kernels
@@ -294,8 +389,9 @@ namespace mm_orch::torch_backend::kernels {
 bool has_amx() { return false; }
 int64_t packed_size(int64_t, int64_t, int) { return 0; }
 void pack_rows(const float*, int64_t, const PackedRows&, int64_t, int64_t, uint16_t*) {}
-int64_t amx_scratch_size(const AmxArgs&) { return 0; }
+int64_t amx_scratch_size(const PackedRows&) { return 0; }
 void amx_linear(const AmxArgs&, int64_t, int64_t, uint16_t*) {}
+void amx_gated(const AmxGatedArgs&, int64_t, int64_t, uint16_t*) {}
 
 }  // namespace mm_orch::torch_backend::kernels
 

@@ -36,9 +36,22 @@ struct AmxArgs {
   int64_t y_stride;
 };
 inline constexpr int64_t kAmxPanel = 32;  // weight rows
-/// Elements of scratch that a call needs.
-int64_t amx_scratch_size(const AmxArgs& args);
+/// Elements of scratch that a product with `x` needs.
+int64_t amx_scratch_size(const PackedRows& x);
 /// Fills the columns of y of the panels [first, last) of 32 weight rows.
 void amx_linear(const AmxArgs& args, int64_t first, int64_t last, uint16_t* scratch);
+
+/// y = silu(x · gateᵀ) · (x · upᵀ), packed as the rows of x are, for the product that reads it.
+/// Source: Shazeer 2020, "GLU Variants Improve Transformer" (SwiGLU).
+struct AmxGatedArgs {
+  PackedRows x;
+  Rows weight;        // [2 · out, columns], which can_read: gate, then up
+  int64_t out;        // a multiple of 32
+  const float* bias;  // [2 · out] or null
+  uint16_t* y;        // packed_size(x.rows, out, x.parts)
+};
+inline constexpr int64_t kAmxGatedPanel = 16;  // columns of y
+/// Fills the panels [first, last) of 16 columns of y.
+void amx_gated(const AmxGatedArgs& args, int64_t first, int64_t last, uint16_t* scratch);
 
 }  // namespace mm_orch::torch_backend::kernels

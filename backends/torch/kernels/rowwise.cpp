@@ -80,13 +80,6 @@ MM_ORCH_INLINE void rotate_body(const float* x, const float* cos, const float* s
   }
 }
 
-// 1 / (1 + e^-x)
-template <int kLanes>
-MM_ORCH_INLINE typename Simd<kLanes>::Vector sigmoid(typename Simd<kLanes>::Vector x) {
-  const auto e = Simd<kLanes>::exp_nonpositive(x < 0.0f ? x : -x);
-  return (x < 0.0f ? e : e * 0.0f + 1.0f) / (1.0f + e);
-}
-
 // y[i] = f(x[i]), the last few through a vector that is not full.
 template <int kLanes, class F>
 MM_ORCH_INLINE void each(const float* x, int64_t n, float* y, const F& f) {
@@ -103,7 +96,8 @@ MM_ORCH_INLINE void each(const float* x, int64_t n, float* y, const F& f) {
 template <int kLanes>
 MM_ORCH_INLINE void silu_body(const float* x, int64_t n, float* y) {
   using Vector = typename Simd<kLanes>::Vector;
-  each<kLanes>(x, n, y, [](Vector v) MM_ORCH_INLINE_LAMBDA { return v * sigmoid<kLanes>(v); });
+  each<kLanes>(x, n, y,
+               [](Vector v) MM_ORCH_INLINE_LAMBDA { return v * Simd<kLanes>::sigmoid(v); });
 }
 
 template <int kLanes>
@@ -111,7 +105,7 @@ MM_ORCH_INLINE void gelu_tanh_body(const float* x, int64_t n, float* y) {
   using Vector = typename Simd<kLanes>::Vector;
   // (1 + tanh(u)) / 2 is the sigmoid of 2u.
   each<kLanes>(x, n, y, [](Vector v) MM_ORCH_INLINE_LAMBDA {
-    return v * sigmoid<kLanes>(1.5957691216057308f * (v + 0.044715f * v * v * v));
+    return v * Simd<kLanes>::sigmoid(1.5957691216057308f * (v + 0.044715f * v * v * v));
   });
 }
 

@@ -97,6 +97,12 @@ struct Simd {
     const Integers exponent = (__builtin_convertvector(n, Integers) + 127) << 23;
     return p * std::bit_cast<Vector>(exponent);
   }
+
+  /// 1 / (1 + e^-x)
+  MM_ORCH_INLINE static Vector sigmoid(Vector x) {
+    const auto e = exp_nonpositive(x < 0.0f ? x : -x);
+    return (x < 0.0f ? e : e * 0.0f + 1.0f) / (1.0f + e);
+  }
 };
 
 }  // namespace mm_orch::torch_backend::kernels

@@ -6,10 +6,9 @@
 
 #include <algorithm>
 
-#include "kernels/amx.h"
 #include "kernels/int8.h"
 #include "kernels/rowwise.h"
-#include "ops/aligned.h"
+#include "ops/amx_linear.h"
 #include "ops/lowering.h"
 #include "ops/parallel.h"
 
@@ -19,13 +18,6 @@ namespace {
 // Up to here our kernel is worth it against MKL's sgemm: 1 row as fast (memory-bound, 28 GB/s with
 // 2 threads for [49152, 576]), 2 rows 0.85 times with AVX-512, 4 to 16 rows 1.05 to 2.6 times.
 constexpr int64_t kFewRows = 16;
-
-// With AMX our kernels of a few rows are faster up to here.
-constexpr int64_t kFewRowsBesideAmx = 8;
-constexpr int64_t kFewInt8RowsBesideAmx = 4;
-
-// Packed rows of x that a thread reads again and again should stay in its L2 cache.
-constexpr int64_t kPackedElements = 1 << 19;
 
 constexpr int64_t kPanelFloats = 1 << 20;  // of weights expanded for one sgemm
 
@@ -92,41 +84,13 @@ void many_rows(const Matrix& weight, const View& x, const View& y) {
   }
 }
 
-void on_amx(const Matrix& weight, const float* bias, int parts, const View& x, const View& y) {
-  static thread_local std::vector<uint16_t> packed_buffer, scratch_buffer;
-  const int64_t fitting = kPackedElements / (x.columns * parts) / 32 * 32;
-  const int64_t chunk = std::min(x.rows, std::max<int64_t>(128, fitting));
-  for (int64_t row = 0; row < x.rows; row += chunk) {
-    const int64_t rows = std::min(chunk, x.rows - row);
-    auto* packed = aligned(packed_buffer, kernels::packed_size(rows, x.columns, parts));
-    const kernels::PackedRows packed_rows{packed, rows, x.columns, parts};
-    parallel_for((rows + 15) / 16, 1, [&](int64_t first, int64_t last) {
-      kernels::pack_rows(x.row(row), x.stride, packed_rows, first, last, packed);
-    });
-    for (const auto& range : weight.ranges) {
-      const kernels::AmxArgs args{packed_rows,
-                                  range.rows,
-                                  range.count,
-                                  bias ? bias + range.first : nullptr,
-                                  y.row(row) + range.first,
-                                  y.stride};
-      const int64_t panels = (range.count + kernels::kAmxPanel - 1) / kernels::kAmxPanel;
-      parallel_for(panels, 1, [&](int64_t first, int64_t last) {
-        kernels::amx_linear(args, first, last,
-                            aligned(scratch_buffer, kernels::amx_scratch_size(args)));
-      });
-    }
-  }
-}
-
 }  // namespace
 
 void apply_linear(const Matrix& weight, const float* bias, Precision precision, const View& x,
                   const View& y) {
-  const bool int8 = precision == Precision::kINT8;
-  if (kernels::has_amx() && x.rows > (int8 ? kFewInt8RowsBesideAmx : kFewRowsBesideAmx))
-    return on_amx(weight, bias, parts_of(precision), x, y);
-  if (x.rows <= kFewRows || int8) return few_rows(weight, bias, precision, x, y);
+  if (prefers_amx(x.rows, precision)) return linear_on_amx(weight, bias, parts_of(precision), x, y);
+  if (x.rows <= kFewRows || precision == Precision::kINT8)
+    return few_rows(weight, bias, precision, x, y);
   many_rows(weight, x, y);
   if (!bias) return;
   for_rows(y.rows, y.columns, [&](int64_t first, int64_t last) {

@@ -21,6 +21,9 @@ Step lower(const graph::Node& node, Lowering& lowering);
 
 Step lower_embedding(const graph::Embedding& op, const graph::Node& node, Lowering& lowering);
 Step lower_linear(const graph::Linear& op, const graph::Node& node, Lowering& lowering);
+/// The nodes that a gated MLP takes from the node `first` on; 0 where there is none.
+size_t gated_mlp_at(const graph::Graph& graph, size_t first);
+Step lower_gated_mlp(const graph::Node* nodes, Lowering& lowering);
 Step lower_layer_norm(const graph::LayerNorm& op, const graph::Node& node, Lowering& lowering);
 Step lower_rms_norm(const graph::RmsNorm& op, const graph::Node& node, Lowering& lowering);
 Step lower_rope(const graph::Rope& op, const graph::Node& node, Lowering& lowering);

@@ -83,7 +83,7 @@ void attend_block(const Job& job, int64_t kv_head, int64_t first, int64_t count)
                        packed + kernels::packed_size(head * padded, columns, op.parts));
   };
   const auto multiply = [&](const kernels::AmxArgs& args) {
-    auto* scratch = aligned(scratch_buffer, kernels::amx_scratch_size(args));
+    auto* scratch = aligned(scratch_buffer, kernels::amx_scratch_size(args.x));
     kernels::amx_linear(args, 0, (args.out + kernels::kAmxPanel - 1) / kernels::kAmxPanel, scratch);
   };
 

@@ -154,7 +154,7 @@ class Amx : public Kernels {
     kernels::pack_rows(x.data(), columns, packed_rows, 0, blocks / 2, aligned(packed));
     kernels::pack_rows(x.data(), columns, packed_rows, blocks / 2, blocks, aligned(packed));
     const kernels::AmxArgs args{packed_rows, stored.rows(), out, bias.data(), y.data(), out + 1};
-    std::vector<uint16_t> scratch(static_cast<size_t>(kernels::amx_scratch_size(args)) + 32);
+    std::vector<uint16_t> scratch(static_cast<size_t>(kernels::amx_scratch_size(packed_rows)) + 32);
     const int64_t panels = (out + kernels::kAmxPanel - 1) / kernels::kAmxPanel;
     kernels::amx_linear(args, 0, panels / 2, aligned(scratch));
     kernels::amx_linear(args, panels / 2, panels, aligned(scratch));
@@ -168,7 +168,6 @@ class Amx : public Kernels {
     return worst.error;
   }
 
- private:
   static uint16_t* aligned(std::vector<uint16_t>& buffer) {
     return reinterpret_cast<uint16_t*>((reinterpret_cast<uintptr_t>(buffer.data()) + 63) / 64 * 64);
   }
@@ -193,6 +192,56 @@ TEST_P(Amx, OnePartIsABfloat16) {
     EXPECT_LE(error, 0.008) << columns;  // both factors rounded: 2^-8 + 2^-8
     EXPECT_GE(error, 1e-5) << columns;   // and not more than that is computed
   }
+}
+
+// The packed product is read back by a matrix of ones and zeros.
+TEST_P(Amx, GatedProductIsPackedForTheNext) {
+  if (!kernels::has_amx()) GTEST_SKIP() << "this processor has no AMX";
+  constexpr int64_t kOut = 96;
+  std::vector<float> identity(kOut * kOut, 0.0f);
+  for (int64_t i = 0; i < kOut; ++i) identity[i * kOut + i] = 1.0f;
+  const kernels::Rows as_it_is{reinterpret_cast<const std::byte*>(identity.data()), kOut * 4,
+                               DType::kF32};
+  const int64_t columns = depths(GetParam()).front();
+  const Stored stored(GetParam(), 2 * kOut, columns);
+  const auto bias = random_floats(2 * kOut, 3);
+  for (const int parts : {1, 3})
+    for (const int64_t rows : {1, 16, 33, 70}) {
+      const auto x = random_floats(rows * columns, 2);
+      std::vector<uint16_t> packed(static_cast<size_t>(kernels::packed_size(rows, columns, parts)) +
+                                   32);
+      const kernels::PackedRows packed_x{aligned(packed), rows, columns, parts};
+      kernels::pack_rows(x.data(), columns, packed_x, 0, (rows + 15) / 16, aligned(packed));
+      std::vector<uint16_t> product(static_cast<size_t>(kernels::packed_size(rows, kOut, parts)) +
+                                    32);
+      const int64_t widest = std::max(columns, kOut);
+      std::vector<uint16_t> scratch(
+          static_cast<size_t>(kernels::amx_scratch_size({nullptr, 0, widest, parts})) + 32);
+      const kernels::AmxGatedArgs gated{packed_x, stored.rows(), kOut, bias.data(),
+                                        aligned(product)};
+      kernels::amx_gated(gated, 0, 1, aligned(scratch));
+      kernels::amx_gated(gated, 1, kOut / kernels::kAmxGatedPanel, aligned(scratch));
+      std::vector<float> y(static_cast<size_t>(rows * kOut));
+      kernels::amx_linear(
+          {{aligned(product), rows, kOut, parts}, as_it_is, kOut, nullptr, y.data(), kOut}, 0,
+          kOut / kernels::kAmxPanel, aligned(scratch));
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t o = 0; o < kOut; ++o) {
+          double sums[2] = {bias[o], bias[kOut + o]}, magnitudes[2] = {};
+          for (int64_t i = 0; i < 2 * columns; ++i) {
+            const int64_t row = i < columns ? o : kOut + o;
+            const double term =
+                double{x[r * columns + i % columns]} * stored.floats[row * columns + i % columns];
+            sums[i / columns] += term;
+            magnitudes[i / columns] += std::abs(term);
+          }
+          const double wanted = sums[0] / (1 + std::exp(-sums[0])) * sums[1];
+          const double relative = parts == 1 ? 0.008 : 1e-6;  // as of a single product
+          EXPECT_NEAR(y[r * kOut + o], wanted,
+                      relative * (std::abs(wanted) + 1.1 * magnitudes[0] * std::abs(sums[1]) +
+                                  magnitudes[1] * std::abs(sums[0])));
+        }
+    }
 }
 
 TEST(Int8, RoundsEachFourNeighboursToTheirLargest) {
