@@ -1,8 +1,10 @@
 // A prompt's attention as two products on AMX for each block of queries: the scores of
 // the keys, and the values weighted by them. The heads that share keys and values go together, so
-// that these are packed once for all of them.
+// that these are packed once for all of them. In bfloat16 it has a kernel of its own
+// (kernels/amx_attention.h).
 
 #include "kernels/amx.h"
+#include "kernels/amx_attention.h"
 #include "kernels/attention.h"
 #include "ops/aligned.h"
 #include "ops/parallel.h"
@@ -134,10 +136,52 @@ void attend_block(const Job& job, int64_t kv_head, int64_t first, int64_t count)
           job.y.row(job.sequence.first_row + first + t) + (kv_head * group + h) * op.head_size);
 }
 
+void attend_in_bf16(const SelfAttention& op, Frame& frame, const FedSequence& sequence,
+                    const View& q, const View& y) {
+  static_assert(KvCache::kBlockTokens == kernels::kPromptKeys);
+  static thread_local std::vector<float> scratch_buffer;
+  const auto head_of = [&](int64_t kv_head) {
+    return frame.cache->head(op.layer, kv_head, sequence.blocks);
+  };
+  const int64_t blocks = (sequence.end() + kernels::kPromptKeys - 1) / kernels::kPromptKeys;
+  const int64_t block_size = op.head_size * kernels::kPromptKeys;
+  auto* transposed =
+      reinterpret_cast<uint16_t*>(aligned(frame.transposed, 2 * op.kv_heads * blocks * block_size));
+  parallel_for(op.kv_heads * blocks, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto head = head_of(i / blocks);
+      const int64_t block = i % blocks;
+      const int64_t count =
+          std::min(kernels::kPromptKeys, sequence.end() - block * kernels::kPromptKeys);
+      kernels::transpose_values(head.values + head.blocks[block] * head.block_bytes, count,
+                                op.head_size, transposed + i * block_size);
+    }
+  });
+  const int64_t groups = (sequence.tokens + kernels::kPromptQueries - 1) / kernels::kPromptQueries;
+  // Those near the end see more keys: the longest first.
+  parallel_for(op.heads * groups, 1, [&](int64_t begin, int64_t end) {
+    float* scratch = aligned(scratch_buffer, kernels::prompt_scratch_size(op.head_size));
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t first = (groups - 1 - unit / op.heads) * kernels::kPromptQueries;
+      const int64_t head = unit % op.heads;
+      const int64_t kv_head = head / (op.heads / op.kv_heads);
+      const int64_t row = sequence.first_row + first, column = head * op.head_size;
+      kernels::attend_prompt(
+          {q.row(row) + column, q.stride,
+           std::min(kernels::kPromptQueries, sequence.tokens - first), sequence.past + first,
+           head_of(kv_head), transposed + kv_head * blocks * block_size, op.head_size, op.window,
+           op.scale, y.row(row) + column, y.stride},
+          scratch);
+    }
+  });
+}
+
 }  // namespace
 
 void attend_on_amx(const SelfAttention& op, Frame& frame, const FedSequence& sequence,
                    const View& q, const View& y) {
+  if (op.parts == 1 && !op.relative && op.head_size % 32 == 0)
+    return attend_in_bf16(op, frame, sequence, q, y);
   const int64_t group = op.heads / op.kv_heads;
   const int64_t fitting = kScoresInCache / (sequence.end() * group) / 32 * 32;
   const int64_t queries = std::clamp<int64_t>(fitting, 32, 128);

@@ -1,0 +1,106 @@
+// What the kernels on AMX have in common: tiles and their layout. Included where the processor is
+// an x86-64 alone.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+// clang-format off
+#define MM_ORCH_AMX __attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16")))
+// clang-format on
+
+namespace mm_orch::torch_backend::kernels {
+
+inline constexpr int64_t kSide = 16;   // rows of a tile
+inline constexpr int64_t kDepth = 32;  // elements of weight and x that a tile product sums
+inline constexpr int64_t kTile = kSide * kDepth;  // elements of a tile
+
+inline int64_t tiles(int64_t columns) { return (columns + kDepth - 1) / kDepth; }
+
+// The bfloat16 parts of 32 floats, first the leading one; `stride` elements apart. Interleaved, an
+// element of `low` and its neighbour of `high` lie side by side.
+template <int kParts, bool kInterleave = false>
+MM_ORCH_AMX inline void store_parts(__m512 low, __m512 high, uint16_t* out, int64_t stride) {
+  for (int part = 0; part < kParts; ++part, out += stride) {
+    const bool is_last = part + 1 == kParts;
+    __m512 a = low, b = high;
+    if (!is_last) {
+      const auto leading = [](__m512 x) MM_ORCH_AMX {
+        const auto bits = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
+        return _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(-0x10000)));
+      };
+      a = leading(low);
+      b = leading(high);
+      low = _mm512_sub_ps(low, a);
+      high = _mm512_sub_ps(high, b);
+    }
+    auto both = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+    if constexpr (kInterleave) {
+      const __m512i order =
+          _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+                           6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+      both = _mm512_permutexvar_epi16(order, both);
+    }
+    _mm512_storeu_si512(out, both);
+  }
+}
+
+// 16 rows of 16 double words, in place.
+MM_ORCH_AMX inline void transpose(__m512i (&r)[16]) {
+  __m512i t[16];
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+    r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+    r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+    r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+  }
+}
+
+// 32 floats of a row from `column` on, zero beyond `columns`.
+MM_ORCH_AMX inline void load_32(const float* row, int64_t column, int64_t columns, __m512& low,
+                                __m512& high) {
+  const int64_t left = columns - column;
+  const uint32_t mask = left >= kDepth ? ~0u : (1u << left) - 1;
+  low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), row + column);
+  high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> 16), row + column + 16);
+}
+
+struct TileConfig {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+// g++ 12's intrinsics for tiles do not say which memory they read.
+inline void finish_writing(const void* memory) { __asm__ volatile("" ::"r"(memory) : "memory"); }
+
+MM_ORCH_AMX inline void configure() {
+  TileConfig config;
+  for (int i = 0; i < 8; ++i) {
+    config.row_bytes[i] = 64;
+    config.rows[i] = 16;
+  }
+  finish_writing(&config);
+  _tile_loadconfig(&config);
+}
+
+}  // namespace mm_orch::torch_backend::kernels
