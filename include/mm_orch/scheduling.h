@@ -11,7 +11,7 @@ struct SchedulingStats {
   int64_t step_sequences = 0;   // texts in a step, sum over the steps
   int64_t computed_tokens = 0;  // prompts' and new ones
   int64_t shared_tokens = 0;    // not computed: an earlier text had the same beginning
-  int64_t preemptions = 0;      // texts whose cache was taken for older ones and computed again
+  int64_t preemptions = 0;      // texts whose cache was taken for others and computed again
   double waiting_s = 0;         // for room in the cache, sum over the requests
   int64_t waiting = 0;          // requests that have no room
   int64_t active = 0;           // requests that have room

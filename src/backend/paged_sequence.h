@@ -27,6 +27,10 @@ class SequenceStepper {
   /// @throws as PagedRunner::step; OutOfMemoryError if the cache cannot hold the sequences. What
   ///         was computed before stays.
   virtual void step(std::span<PagedSequence* const> sequences, std::vector<float>& logits) = 0;
+  /// Between a session's calls, until `wake`: `sequences`, all that it has, are not touched by its
+  /// thread, so that others may take their blocks. They are computed again when they are needed.
+  virtual void rest(std::span<PagedSequence> /*sequences*/) {}
+  virtual void wake() {}
   /// As PagedRunner::read_sources.
   virtual std::vector<std::shared_ptr<const EncodedSource>> read_sources(
       const std::vector<std::span<const int64_t>>& texts) = 0;

@@ -57,6 +57,7 @@ size_t PagedSession::leader_of(std::span<const RowTokens> rows, size_t i) const 
 }
 
 std::span<const float> PagedSession::step_rows(std::span<const RowTokens> rows) {
+  const Awake awake(*this);
   for (const auto& row : rows) check(row);
   read_sources();
   std::vector<size_t> leaders(rows.size());
@@ -80,7 +81,13 @@ std::span<const float> PagedSession::step_rows(std::span<const RowTokens> rows) 
                                          : in_order(rows, leaders);
 }
 
+void PagedSession::close_row(size_t row) {
+  const Awake awake(*this);
+  rows_.at(row).table.clear();
+}
+
 void PagedSession::truncate(size_t row, int64_t length) {
+  const Awake awake(*this);
   auto& sequence = rows_.at(row);
   if (length < 0 || length > static_cast<int64_t>(sequence.tokens.size()))
     throw InvalidInputError(
@@ -143,6 +150,7 @@ std::span<const float> PagedSession::step(std::span<const int64_t> tokens, Logit
 }
 
 void PagedSession::reorder(std::span<const int32_t> source) {
+  const Awake awake(*this);
   if (source.size() != rows_.size())
     throw InvalidInputError(
         fmt::format("reorder got {} entries for {} sequences", source.size(), rows_.size()));

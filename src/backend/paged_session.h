@@ -17,6 +17,7 @@ class MM_ORCH_EXPORT PagedSession : public Session {
   /// @param stepper  computes the steps; null: a DirectStepper.
   PagedSession(PagedRunner& runner, std::shared_ptr<const LoadedModel> owner,
                const SessionOptions& options, std::unique_ptr<SequenceStepper> stepper = nullptr);
+  ~PagedSession() override { stepper_->wake(); }
 
   /// Logits of padding are 0.
   std::span<const float> step(std::span<const int64_t> tokens, LogitsOf logits_of) override;
@@ -25,11 +26,17 @@ class MM_ORCH_EXPORT PagedSession : public Session {
   std::span<const float> step_rows(std::span<const RowTokens> rows) override;
   void truncate(size_t row, int64_t length) override;
   int64_t sharers() const override { return stepper_->sharers(); }
-  void close_row(size_t row) override { rows_.at(row).table.clear(); }
+  void close_row(size_t row) override;
   void reorder(std::span<const int32_t> source) override;
   int64_t length() const override { return length_; }
 
  private:
+  // Those who touch rows_ keep one: else the session rests.
+  struct Awake {
+    explicit Awake(PagedSession& its) : session(its) { session.stepper_->wake(); }
+    ~Awake() { session.stepper_->rest(session.rows_); }
+    PagedSession& session;
+  };
   void check(const RowTokens& row) const;
   void read_sources();
   size_t leader_of(std::span<const RowTokens> rows, size_t i) const;

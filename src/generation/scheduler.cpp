@@ -16,6 +16,7 @@ using backend::PagedSequence;
 namespace {
 
 constexpr auto kCancelPoll = std::chrono::milliseconds(50);
+constexpr auto kLongRest = std::chrono::milliseconds(100);
 constexpr int64_t kFewTokens = LookupDraft::kMost + 1;  // a token and the guess after it
 
 }  // namespace
@@ -26,11 +27,15 @@ struct Scheduler::Participant {
 
   const std::function<bool()> cancelled;
   std::condition_variable changed;
-  bool active = false;  // has room
+  bool active = false;     // has room
+  bool returning = false;  // had room before
   Clock::time_point waits_since;
   Clock::time_point last_progress;  // of a call
   bool expected = false;            // took part in the last step and will soon be back
   bool in_step = false;             // the worker computes with its sequences
+  // Of all its sequences, while its caller touches none.
+  std::span<PagedSequence> resting;
+  Clock::time_point rests_since;
   // Of the call that waits; `left` is 0 if none does.
   std::span<PagedSequence* const> sequences;
   std::vector<bool> done;
@@ -67,6 +72,10 @@ class Scheduler::Stepper : public backend::SequenceStepper {
     return scheduler_.runner_.read_sources(texts);
   }
   int64_t sharers() const override { return scheduler_.sharers(); }
+  void rest(std::span<PagedSequence> sequences) override {
+    scheduler_.rest(participant_, sequences);
+  }
+  void wake() override { scheduler_.wake(participant_); }
 
  private:
   Scheduler& scheduler_;
@@ -119,7 +128,7 @@ void Scheduler::compute(Participant& participant) {
 
   std::unique_lock lock(mutex_);
   if (!participant.active) {
-    if (static_cast<int64_t>(waiting_.size()) >= options_.max_waiting)
+    if (!participant.returning && static_cast<int64_t>(waiting_.size()) >= options_.max_waiting)
       throw OverloadedError(
           fmt::format("{} requests wait already for room in the KV cache, the most allowed "
                       "(scheduler.max_waiting); try again later",
@@ -181,6 +190,17 @@ void Scheduler::leave(Participant& participant) {
   waiting_.remove(&participant);
   participant.expected = false;
   work_.notify_one();
+}
+
+void Scheduler::rest(Participant& participant, std::span<PagedSequence> sequences) {
+  const std::lock_guard lock(mutex_);
+  participant.resting = sequences;
+  participant.rests_since = Clock::now();
+}
+
+void Scheduler::wake(Participant& participant) {
+  const std::lock_guard lock(mutex_);
+  participant.resting = {};
 }
 
 // --- in the worker
@@ -247,10 +267,15 @@ void Scheduler::admit() {
   while (!waiting_.empty()) {
     Participant* participant = waiting_.front();
     const int64_t wanted = blocks_wanted(*participant);
+    while (wanted > available) {
+      const int64_t before = runner_.pool().available();
+      if (!take_room_of_resting()) break;
+      available += runner_.pool().available() - before;
+    }
     if (!active_.empty() && wanted > available) return;
     available -= wanted;
     waiting_.pop_front();
-    participant->active = true;
+    participant->active = participant->returning = true;
     stats_.waiting_s +=
         std::chrono::duration<double>(Clock::now() - participant->waits_since).count();
     active_.push_back(participant);
@@ -318,7 +343,7 @@ void Scheduler::adopt(PagedSequence& sequence) {
 bool Scheduler::reserve(const Part& part, std::vector<Part>& chosen) {
   auto& sequence = part.sequence();
   while (!sequence.table.reserve(sequence.computed, part.count)) {
-    if (take_room_after(part, chosen)) continue;
+    if (take_room_of_resting() || take_room_after(part, chosen)) continue;
     const bool alone = active_.size() == 1 && active_.front() == part.participant;
     if (alone && runner_.pool().taken() == static_cast<int64_t>(sequence.table.blocks().size())) {
       try {
@@ -355,6 +380,32 @@ bool Scheduler::take_room_after(const Part& part, std::vector<Part>& chosen) {
     if (own) return false;
   }
   return false;
+}
+
+// Takes the cache of the session that has rested longest, and its place.
+bool Scheduler::take_room_of_resting() {
+  const auto latest = Clock::now() - kLongRest;
+  const auto takes_long = [&](const Participant* participant) {
+    return participant->rests_since < latest &&
+           std::ranges::any_of(participant->resting, [](const auto& sequence) {
+             return !sequence.table.blocks().empty();
+           });
+  };
+  auto longest = active_.end();
+  for (auto it = active_.begin(); it != active_.end(); ++it)
+    if (takes_long(*it) &&
+        (longest == active_.end() || (*it)->rests_since < (*longest)->rests_since))
+      longest = it;
+  if (longest == active_.end()) return false;
+  for (auto& sequence : (*longest)->resting) {
+    if (sequence.table.blocks().empty()) continue;
+    sequence.table.clear();
+    sequence.computed = 0;
+    ++stats_.preemptions;
+  }
+  (*longest)->active = false;
+  active_.erase(longest);
+  return true;
 }
 
 void Scheduler::run(std::unique_lock<std::mutex>& lock, const std::vector<Part>& parts) {

@@ -1,7 +1,8 @@
 // Continuous batching: the steps of all sessions of one paged model, joined. Sequences join
 // and leave at every step; long prompts are fed in pieces beside the others' tokens. A
 // session waits until its own are computed; sampling and streaming stay in the caller's
-// thread. One that is alone computes its steps itself.
+// thread. One that is alone computes its steps itself. One that lets the others wait, as its
+// caller takes long over a token, may lose its room to them, and comes back as the last.
 // Source: Yu et al. 2022, "Orca: A Distributed Serving System for Transformer-Based
 // Generative Models".
 #pragma once
@@ -45,6 +46,8 @@ class MM_ORCH_EXPORT Scheduler {
 
   void compute(Participant& participant);
   void leave(Participant& participant);
+  void rest(Participant& participant, std::span<backend::PagedSequence> sequences);
+  void wake(Participant& participant);
   void wait_for_turn(std::unique_lock<std::mutex>& lock, Participant& participant);
 
   void work();
@@ -57,6 +60,7 @@ class MM_ORCH_EXPORT Scheduler {
   void adopt(backend::PagedSequence& sequence);
   bool reserve(const Part& part, std::vector<Part>& chosen);
   bool take_room_after(const Part& part, std::vector<Part>& chosen);
+  bool take_room_of_resting();
   void run(std::unique_lock<std::mutex>& lock, const std::vector<Part>& parts);
   void take(const std::vector<Part>& parts);
   void complete(const Part& part);

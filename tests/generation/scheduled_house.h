@@ -19,8 +19,9 @@ using testing::TokenCache;
 inline constexpr int64_t kVocabulary = 50;
 
 struct House {
-  explicit House(int64_t blocks, config::SchedulerConfig config = {})
-      : cache(blocks, kVocabulary),
+  explicit House(int64_t blocks, config::SchedulerConfig config = {},
+                 graph::ModelKind kind = graph::ModelKind::kDecoder)
+      : cache(blocks, kVocabulary, 0, kind),
         model(ScheduledModel::schedule(std::make_shared<CacheModel>(cache), config)) {}
 
   std::vector<GenerationResult> generate(const std::vector<std::vector<int64_t>>& prompts,

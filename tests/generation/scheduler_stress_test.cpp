@@ -1,5 +1,6 @@
-// Random traffic: lists, beams, streams, cancelling, callbacks that die and steps that fail, on a
-// cache that is too small. A second or so; MM_ORCH_STRESS_SECONDS=600 makes it ten minutes.
+// Random traffic: lists, beams, sources, cancelling, callbacks that die or sleep and steps that
+// fail, on a cache that is too small. Some seconds; MM_ORCH_STRESS_SECONDS=600 makes it ten
+// minutes.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -12,18 +13,24 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Cancels, or throws, when it has been asked a few times.
+enum class What { kCancels, kDies, kSleeps };
+
+// Does so when it has been asked a few times.
 class Interruption : public CancelToken {
  public:
-  Interruption(int after, bool dies) : after_(after), dies_(dies) {}
+  Interruption(int after, What what) : after_(after), what_(what) {}
   bool cancelled() const override {
     if (++asked_ <= after_) return false;
-    return dies_ ? throw std::runtime_error("dies") : true;
+    if (what_ == What::kDies) throw std::runtime_error("dies");
+    if (what_ == What::kCancels) return true;
+    // Long enough to lose its room.
+    if (asked_ == after_ + 1) std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    return false;
   }
 
  private:
   const int after_;
-  const bool dies_;
+  const What what_;
   mutable std::atomic<int> asked_ = 0;
 };
 
@@ -42,11 +49,15 @@ class Caller {
     auto config = config_of(1 + static_cast<int64_t>(random_() % 25), random_(), chance(2));
     if (beams) config.num_beams = 2 + static_cast<int64_t>(random_() % 2);
     if (beams) config.do_sample = false;
-    const bool dies = chance(12);
-    if (dies || chance(6))
-      config.cancel = std::make_shared<Interruption>(static_cast<int>(random_() % 20), dies);
+    const What what = chance(12) ? What::kDies : chance(10) ? What::kSleeps : What::kCancels;
+    if (what != What::kCancels || chance(6))
+      config.cancel = std::make_shared<Interruption>(static_cast<int>(random_() % 20), what);
+    std::vector<std::vector<int64_t>> sources;
+    if (house_.cache.info().kind == graph::ModelKind::kEncoderDecoder)
+      for (size_t i = 0; i < prompts.size(); ++i)
+        sources.push_back(prompt_of(random_() % 5, 1 + random_() % 9));
     try {
-      check(prompts, config);
+      check(prompts, config, sources);
     } catch (const std::runtime_error& error) {
       if (std::string(error.what()) != "dies") throw;
       ++tally_.died;
@@ -63,16 +74,17 @@ class Caller {
     return prompt;
   }
 
-  void check(const std::vector<std::vector<int64_t>>& prompts, const ResolvedConfig& config) {
+  void check(const std::vector<std::vector<int64_t>>& prompts, const ResolvedConfig& config,
+             const std::vector<std::vector<int64_t>>& sources) {
     testing::ScriptedProvider standby(
         [](std::span<const int64_t> history) { return hashed_logits(history, kVocabulary); });
     ModelSessions sessions(house_.model);
     sessions.standby = &standby;
-    const auto results = generation::generate(sessions, nullptr, prompts, config);
+    const auto results = generation::generate(sessions, nullptr, prompts, config, sources);
     tally_.recovered += sessions.recoveries;
     auto alone = config;
     alone.cancel = nullptr;
-    const auto wanted = generation::generate(standby, nullptr, prompts, alone);
+    const auto wanted = generation::generate(standby, nullptr, prompts, alone, sources);
     for (size_t i = 0; i < prompts.size(); ++i) {
       const auto& tokens = results[i].new_tokens;
       if (results[i].finish_reason == FinishReason::kCancelled) {
@@ -92,13 +104,15 @@ class Caller {
   std::mt19937_64 random_;
 };
 
-TEST(SchedulerStress, RandomTrafficGivesEveryCallerItsOwnText) {
+class SchedulerStress : public ::testing::TestWithParam<graph::ModelKind> {};
+
+TEST_P(SchedulerStress, RandomTrafficGivesEveryCallerItsOwnText) {
   const char* wanted = std::getenv("MM_ORCH_STRESS_SECONDS");
   const auto end = Clock::now() + std::chrono::seconds(wanted ? std::atoi(wanted) : 1);
   config::SchedulerConfig config;
   config.step_tokens = 16;
   config.max_sequences = 6;
-  House house(48, config);
+  House house(48, config, GetParam());
   std::atomic<uint64_t> step = 0;
   house.cache.before_step = [&](auto) {
     if (++step % 97 == 0) throw InferenceError("a step failed");
@@ -117,10 +131,14 @@ TEST(SchedulerStress, RandomTrafficGivesEveryCallerItsOwnText) {
   for (const auto* count : {&tally.done, &tally.cancelled, &tally.died, &tally.recovered})
     EXPECT_GT(*count, 0);
   EXPECT_GT(house.stats().preemptions, 0);
-  EXPECT_GT(house.stats().shared_tokens, 0);
+  EXPECT_EQ(house.stats().shared_tokens > 0, GetParam() == graph::ModelKind::kDecoder);
   EXPECT_EQ(house.stats().blocks_taken, 0);
   EXPECT_EQ(house.stats().waiting + house.stats().active, 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(Kinds, SchedulerStress,
+                         ::testing::Values(graph::ModelKind::kDecoder,
+                                           graph::ModelKind::kEncoderDecoder));
 
 }  // namespace
 }  // namespace mm_orch::generation

@@ -208,6 +208,65 @@ TEST(Scheduler, CancellingInEveryStateFreesTheRoom) {
   EXPECT_EQ(house.stats().waiting + house.stats().active, 0);
 }
 
+// Lets its caller go on when `until` says so, or after ten seconds.
+struct Pause : CancelToken {
+  Pause(int when, std::function<bool()> ends) : after(when), until(std::move(ends)) {}
+  bool cancelled() const override {
+    if (++asked != after) return false;
+    rests = true;
+    for (int i = 0; i < 10'000 && !until(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return false;
+  }
+  const int after;
+  const std::function<bool()> until;
+  mutable int asked = 0;
+  mutable std::atomic<bool> rests = false;
+};
+
+TEST(Scheduler, WhoRestsLongGivesItsRoomToThoseWhoNeedItAndGoesOnLater) {
+  config::SchedulerConfig config;
+  config.wait_timeout_seconds = 5;
+  config.max_waiting = 1;
+  House house(16, config);  // 64 tokens; each caller needs up to 52
+  std::atomic<bool> other_done = false;
+  const auto pause = std::make_shared<Pause>(6, [&] { return other_done.load(); });
+  for (const int beams : {1, 2}) {
+    auto slow = config_of(12, 1, beams == 1);
+    slow.num_beams = beams;
+    const auto wanted = expected(prompt_of(1, 40), slow);
+    slow.cancel = pause;
+    pause->asked = 0;
+    pause->rests = other_done = false;
+    std::vector<int64_t> first, second;
+    std::jthread one([&] { first = house.generate({prompt_of(1, 40)}, slow)[0].new_tokens; });
+    while (!pause->rests) std::this_thread::yield();
+    EXPECT_GT(house.stats().blocks_taken, 8);
+    second = house.generate({prompt_of(2, 40)}, config_of(12))[0].new_tokens;
+    other_done = true;
+    one.join();
+    EXPECT_EQ(second, expected(prompt_of(2, 40), config_of(12)));
+    EXPECT_EQ(first, wanted);
+  }
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+  EXPECT_EQ(house.stats().waiting + house.stats().active, 0);
+}
+
+TEST(Scheduler, WhoRestsKeepsItsRoomWhileThereIsEnough) {
+  House house(64);
+  std::atomic<bool> other_done = false;
+  auto slow = config_of(12);
+  const auto pause = std::make_shared<Pause>(6, [&] { return other_done.load(); });
+  slow.cancel = pause;
+  std::jthread one([&] { house.generate({prompt_of(1, 40)}, slow); });
+  while (!pause->rests) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  house.generate({prompt_of(2, 40)}, config_of(12));
+  other_done = true;
+  one.join();
+  EXPECT_EQ(house.stats().preemptions, 0);
+}
+
 TEST(Scheduler, TooManyThatWaitAreRefused) {
   config::SchedulerConfig config;
   config.max_waiting = 1;

@@ -17,8 +17,9 @@ class TokenCache : public backend::PagedRunner {
  public:
   static constexpr int64_t kBlockTokens = 4;
 
-  TokenCache(int64_t blocks, int64_t vocabulary = 50, int64_t context = 0)
-      : PagedRunner({.vocabulary_size = vocabulary, .context_length = context},
+  TokenCache(int64_t blocks, int64_t vocabulary = 50, int64_t context = 0,
+             graph::ModelKind kind = graph::ModelKind::kDecoder)
+      : PagedRunner({.kind = kind, .vocabulary_size = vocabulary, .context_length = context},
                     {.block_tokens = kBlockTokens, .block_bytes = 64, .blocks = blocks}),
         cells_(static_cast<size_t>(blocks * kBlockTokens), -1) {}
 
@@ -32,6 +33,20 @@ class TokenCache : public backend::PagedRunner {
   std::atomic<int64_t> most_tokens = 0;
 
  private:
+  struct Source : backend::EncodedSource {
+    std::vector<int64_t> tokens;
+  };
+
+  std::vector<std::shared_ptr<const backend::EncodedSource>> encode(
+      const std::vector<std::span<const int64_t>>& texts) override {
+    std::vector<std::shared_ptr<const backend::EncodedSource>> sources;
+    for (const auto& text : texts) {
+      auto source = std::make_shared<Source>();
+      source->tokens.assign(text.begin(), text.end());
+      sources.push_back(std::move(source));
+    }
+    return sources;
+  }
   void run(std::span<const backend::SequenceStep> sequences, std::vector<float>& logits) override {
     if (before_step) before_step(sequences);
     ++steps;
@@ -45,6 +60,8 @@ class TokenCache : public backend::PagedRunner {
         return cells_[static_cast<size_t>(block * kBlockTokens + position % kBlockTokens)];
       };
       std::vector<int64_t> history;
+      if (const auto* source = dynamic_cast<const Source*>(sequence.source))
+        history = source->tokens;
       for (int64_t p = 0; p < sequence.past; ++p) history.push_back(cell(p));
       for (int64_t t = 0; t < fed; ++t) {
         cell(sequence.past + t) = sequence.tokens[static_cast<size_t>(t)];

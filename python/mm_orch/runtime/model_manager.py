@@ -422,7 +422,7 @@ class ModelManager:
 
         Keys: steps, step_sequences (texts in a step, sum over the steps), computed_tokens,
         shared_tokens (not computed: an earlier text had the same beginning), preemptions (texts
-        whose cache was taken for older ones and computed again), waiting_s (for room, sum over the
+        whose cache was taken for others and computed again), waiting_s (for room, sum over the
         requests); and now: waiting and active (requests without and with room), blocks,
         blocks_taken. None: its sessions share no steps (an encoder; T5 on a GPU).
 
