@@ -144,7 +144,7 @@ def test_t5_requests_at_once_share_steps_and_keep_their_sources(backend, t5, tmp
     sources = [draw.integers(2, 300, n).tolist() for n in (5, 30, 12, 5, 60, 2, 21, 9)]
 
     def generate(source):
-        return manager.generate_tokens(model, source, max_new_tokens=60, eos_token_id=[])
+        return manager.generate_tokens(model, source, max_new_tokens=200, eos_token_id=[])
 
     with ThreadPoolExecutor(len(sources)) as pool:
         results = list(pool.map(generate, sources))
