@@ -101,15 +101,15 @@ class Run {
     return rows;
   }
 
-  // What steps with guesses and steps without take.
+  // What steps with guesses and steps without take. The first one after a prompt is slower.
   void weigh(double seconds) {
     const bool guessed =
         std::ranges::any_of(logits_, [](const auto& l) { return !l.guessed.empty(); });
-    const bool prompts = std::ranges::any_of(
-        rows_, [](auto* sequence) { return sequence->result().new_tokens.empty(); });
+    const bool begins = std::ranges::any_of(
+        rows_, [](auto* sequence) { return sequence->result().new_tokens.size() < 2; });
     if (guessed)
       check_s_ = seconds;
-    else if (!prompts)
+    else if (!begins)
       plain_s_ = plain_s_ > 0.0 ? 0.8 * plain_s_ + 0.2 * seconds : seconds;
   }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "generation/draft_pace.h"
 #include "mm_orch/generation_config.h"
 #include "text/tokenizer.h"
 
@@ -21,6 +22,7 @@ struct DraftModel {
   std::shared_ptr<backend::LoadedModel> model;  // its sessions are ragged
   int64_t vocabulary = 0;                       // ids below are of the same tokens in both
   int64_t context_length = 0;                   // 0: no limit
+  std::shared_ptr<SharedPace> pace = std::make_shared<SharedPace>();
   /// Told once for each text for which it failed; the text goes on without it.
   std::function<void(const MuAIError&)> failed;
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
 #include "generation/logit_scan.h"
 
@@ -12,59 +11,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kKept = 0.9;    // of what was right and tried, at each guess
-constexpr double kNewest = 0.3;  // what the last measurement counts
-constexpr double kPays = 1.05;   // a smaller gain is within what measuring errs
-constexpr int64_t kShortestPause = 4, kLongestPause = 128;
-constexpr int64_t kLookAgain = 64;  // guesses, after which a step without is measured again
-constexpr int64_t kProbe = 2;       // tokens guessed after a pause
-constexpr double kDoubt = 4.0;      // tokens that what was seen before a pause counts after it
-constexpr size_t kFew = 16;         // tokens of the text, that are fed together with a guess
+constexpr int64_t kLong = 32;  // steps without guesses, for which the session is not kept
+constexpr size_t kFew = 4;     // tokens of the text, that are fed together with a guess
 
 }  // namespace
-
-int64_t DraftPace::next() {
-  if (pause_ > 0) {
-    --pause_;
-    return 0;
-  }
-  return length_;
-}
-
-double DraftPace::gain_of(int64_t length) const {
-  const double likely = right_ / tried_;
-  double tokens = 1.0, reached = 1.0;
-  for (int64_t i = 0; i < length; ++i) tokens += reached *= likely;
-  return tokens / (1.0 + static_cast<double>(length) * (token_cost_ + check_cost_));
-}
-
-void DraftPace::choose() {
-  length_ = 1;
-  for (int64_t length = 2; length <= kMost; ++length)
-    if (gain_of(length) > gain_of(length_)) length_ = length;
-  gain_ = std::max(1.0, gain_of(length_));
-}
-
-void DraftPace::judge(int64_t guessed, int64_t right, const std::optional<GuessCost>& cost) {
-  const auto count = static_cast<double>(guessed);
-  right_ = kKept * right_ + static_cast<double>(right);
-  tried_ = kKept * tried_ + static_cast<double>(std::min(right + 1, guessed));
-  if (cost) {
-    token_cost_ += kNewest * (cost->drafting / count - token_cost_);
-    check_cost_ += kNewest * (std::max(0.0, cost->check - 1.0) / count - check_cost_);
-  }
-  choose();
-  if (gain_ > kPays) {
-    next_pause_ = kShortestPause;
-    if (++guesses_ % kLookAgain == 0) pause_ = 1;
-    return;
-  }
-  pause_ = next_pause_;
-  next_pause_ = std::min(2 * next_pause_, kLongestPause);
-  length_ = kProbe;
-  right_ *= kDoubt / tried_;
-  tried_ = kDoubt;
-}
 
 std::span<const int64_t> ModelDraft::guess(const std::vector<int64_t>& prompt,
                                            const std::vector<int64_t>& new_tokens) {
@@ -94,17 +44,22 @@ void ModelDraft::judge(int64_t right, double plain_s, double check_s) {
   if (plain_s > 0.0) cost = {.drafting = drafting_s_ / plain_s, .check = check_s / plain_s};
   pace_.judge(static_cast<int64_t>(guess_.size()), right, cost);
   // Others can use its room meanwhile; what the cache still holds later is found there again.
-  if (pace_.pausing()) end();
+  if (pace_.pause() >= kLong) close();
 }
 
 void ModelDraft::end() {
+  close();
+  model_.pace->set(pace_.for_next_text());
+}
+
+void ModelDraft::close() {
   session_.reset();
   held_.clear();
 }
 
 void ModelDraft::fail(const MuAIError& error) {
   guess_.clear();
-  end();
+  close();
   ended_ = true;
   model_.failed(error);
 }

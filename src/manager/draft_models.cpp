@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "mm_orch/log.h"
 
@@ -43,9 +44,7 @@ std::string shown(const std::optional<std::string>& token) {
   return token ? fmt::format("\"{}\"", *token) : "none";
 }
 
-}  // namespace
-
-void DraftModels::check_tokens(const ModelAssets& target, const ModelAssets& draft) {
+void check_tokens(const ModelAssets& target, const ModelAssets& draft) {
   const auto allowed = "Choose one with the same vocabulary, such as a smaller model of its family";
   const auto &a = target.tokenizer, &b = draft.tokenizer;
   if (a == nullptr || b == nullptr) {
@@ -53,15 +52,6 @@ void DraftModels::check_tokens(const ModelAssets& target, const ModelAssets& dra
     if (sizes[0] != sizes[1])
       refuse(target, draft, fmt::format("it knows {} tokens, not {}", sizes[1], sizes[0]), allowed);
     return;
-  }
-  const auto is = [](const std::weak_ptr<const Tokenizer>& known, const auto& asked) {
-    return !known.owner_before(asked) && !asked.owner_before(known);
-  };
-  {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(equal_, [](const auto& p) { return p.first.expired() || p.second.expired(); });
-    if (std::ranges::any_of(equal_, [&](auto& p) { return is(p.first, a) && is(p.second, b); }))
-      return;
   }
   // One may know more: ids that fill up its vocabulary, or a few tokens added at its end.
   const int64_t common = std::min(a->vocabulary_size(), b->vocabulary_size());
@@ -79,21 +69,40 @@ void DraftModels::check_tokens(const ModelAssets& target, const ModelAssets& dra
            fmt::format("its vocabulary has {} tokens, not {}", b->vocabulary_size(),
                        a->vocabulary_size()),
            fmt::format("{}; sizes may differ by {} added tokens", allowed, kMostAdded));
+}
+
+}  // namespace
+
+std::shared_ptr<generation::SharedPace> DraftModels::known(const HostedModel& target,
+                                                           const HostedModel& draft) {
+  const auto is = [](const Model& known, const auto& asked) {
+    return !known.owner_before(asked) && !asked.owner_before(known);
+  };
   const std::lock_guard lock(mutex_);
-  equal_.emplace_back(a, b);
+  std::erase_if(pairs_, [](const Pair& p) { return p.target.expired() || p.draft.expired(); });
+  for (const auto& pair : pairs_)
+    if (is(pair.target, target.model) && is(pair.draft, draft.model)) return pair.pace;
+  return nullptr;
 }
 
 std::shared_ptr<const generation::DraftModel> DraftModels::make(const HostedModel& target,
                                                                 const HostedModel& draft) {
   if (draft.assets.name == target.assets.name)
     refuse(target.assets, draft.assets, "it is the model itself", "Name a faster one");
-  check_kind(target.assets, draft.assets);
-  check_tokens(target.assets, draft.assets);
-  check_sessions(target, draft);
+  auto pace = known(target, draft);
+  if (!pace) {
+    check_kind(target.assets, draft.assets);
+    check_tokens(target.assets, draft.assets);
+    check_sessions(target, draft);
+    pace = std::make_shared<generation::SharedPace>();
+    const std::lock_guard lock(mutex_);
+    pairs_.push_back({target.model, draft.model, pace});
+  }
   return std::make_shared<generation::DraftModel>(generation::DraftModel{
       .model = draft.model,
       .vocabulary = std::min(target.assets.info.vocabulary_size, draft.assets.info.vocabulary_size),
       .context_length = draft.assets.info.context_length,
+      .pace = std::move(pace),
       .failed = [target = target.assets.name, draft = draft.assets.name](const MuAIError& error) {
         log(LogLevel::kWarning, fmt::format("{}: going on without the draft model {}: {}", target,
                                             draft, error.what()));

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <mutex>
-#include <utility>
 #include <vector>
 
 #include "generation/generator.h"
@@ -20,12 +19,17 @@ class DraftModels {
                                                      const HostedModel& draft);
 
  private:
-  using Tokenizer = text::Tokenizer;
-  void check_tokens(const ModelAssets& target, const ModelAssets& draft);
+  using Model = std::weak_ptr<const backend::LoadedModel>;
+  // Two that were found to fit: comparing their tokens takes some milliseconds.
+  struct Pair {
+    Model target, draft;
+    std::shared_ptr<generation::SharedPace> pace;
+  };
+  std::shared_ptr<generation::SharedPace> known(const HostedModel& target,
+                                                const HostedModel& draft);
 
   std::mutex mutex_;
-  // Pairs found to be equal: comparing takes some milliseconds.
-  std::vector<std::pair<std::weak_ptr<const Tokenizer>, std::weak_ptr<const Tokenizer>>> equal_;
+  std::vector<Pair> pairs_;
 };
 
 }  // namespace mm_orch::manager
