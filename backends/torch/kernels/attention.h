@@ -18,12 +18,23 @@ struct CachedHead {
   int64_t block_tokens;
 };
 
-/// out [D] = softmax(scale · keys · q + bias) · values, of the tokens [first, first + count).
-/// @param bias    [count]; null: none.
-/// @param scores  room for `count` floats, rounded up to a multiple of 16.
-/// With count 0, out is zero.
-void attend(const float* q, const CachedHead& head, int64_t first, int64_t count, int64_t head_size,
-            float scale, const float* bias, float* scores, float* out);
+/// Queries of heads that share keys and values.
+struct AttendArgs {
+  const float* q;  // [heads, D]
+  int64_t heads;
+  CachedHead head;
+  int64_t first, count;  // the tokens that they see
+  int64_t head_size;     // D
+  float scale;
+  const float* bias;  // [heads, count], rows bias_stride apart; null: none
+  int64_t bias_stride;
+  float* scores;  // attend_scores(count) for each head
+  float* out;     // [heads, D]
+};
+constexpr int64_t attend_scores(int64_t count) { return (count + 15) / 16 * 16; }
+
+/// out = softmax(scale · q · keysᵀ + bias) · values, head by head; 0 where count is 0.
+void attend(const AttendArgs& args);
 
 /// scores become softmax(scale · scores + bias), bias [count] or null; count > 0. Those after them
 /// up to a multiple of 16 are overwritten with 0.

@@ -55,11 +55,43 @@ MM_ORCH_VECTOR_TYPES(8)
 MM_ORCH_VECTOR_TYPES(16)
 #undef MM_ORCH_VECTOR_TYPES
 
+// Shuffles within each four elements of two vectors.
+template <int kLanes>
+struct FourLanes;
+#define MM_ORCH_SHUFFLE(name, lanes, ...)                                               \
+  MM_ORCH_INLINE static VectorTypes<lanes>::Vector name(VectorTypes<lanes>::Vector a,   \
+                                                        VectorTypes<lanes>::Vector b) { \
+    return __builtin_shufflevector(a, b, __VA_ARGS__);                                  \
+  }
+template <>
+struct FourLanes<4> {
+  MM_ORCH_SHUFFLE(interleave_low, 4, 0, 4, 1, 5)
+  MM_ORCH_SHUFFLE(interleave_high, 4, 2, 6, 3, 7)
+  MM_ORCH_SHUFFLE(low_halves, 4, 0, 1, 4, 5)
+  MM_ORCH_SHUFFLE(high_halves, 4, 2, 3, 6, 7)
+};
+template <>
+struct FourLanes<8> {
+  MM_ORCH_SHUFFLE(interleave_low, 8, 0, 8, 1, 9, 4, 12, 5, 13)
+  MM_ORCH_SHUFFLE(interleave_high, 8, 2, 10, 3, 11, 6, 14, 7, 15)
+  MM_ORCH_SHUFFLE(low_halves, 8, 0, 1, 8, 9, 4, 5, 12, 13)
+  MM_ORCH_SHUFFLE(high_halves, 8, 2, 3, 10, 11, 6, 7, 14, 15)
+};
+template <>
+struct FourLanes<16> {
+  MM_ORCH_SHUFFLE(interleave_low, 16, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+  MM_ORCH_SHUFFLE(interleave_high, 16, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+  MM_ORCH_SHUFFLE(low_halves, 16, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+  MM_ORCH_SHUFFLE(high_halves, 16, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+};
+#undef MM_ORCH_SHUFFLE
+
 template <int kLanes>
 struct Simd {
   using Vector = typename VectorTypes<kLanes>::Vector;
   using Integers = typename VectorTypes<kLanes>::Integers;
   using Unaligned = typename VectorTypes<kLanes>::Unaligned;
+  using Lanes = FourLanes<kLanes>;
 
   MM_ORCH_INLINE static Vector load(const float* p) {
     return *reinterpret_cast<const Unaligned*>(p);
@@ -77,6 +109,12 @@ struct Simd {
       const auto halves = std::bit_cast<Halves>(v);
       return Half::sum(halves.low + halves.high);
     }
+  }
+
+  /// The sums of four vectors, which are brought together first and then folded as one.
+  MM_ORCH_INLINE static void sum_four(const Vector (&v)[4], float* sums) {
+    const auto first = in_pairs(v[0], v[1]), second = in_pairs(v[2], v[3]);
+    fold(Lanes::low_halves(first, second) + Lanes::high_halves(first, second), sums);
   }
 
   /// e^x within 2 ulp for x <= 0 (clamped at -87), as softmax needs it.
@@ -102,6 +140,26 @@ struct Simd {
   MM_ORCH_INLINE static Vector sigmoid(Vector x) {
     const auto e = exp_nonpositive(x < 0.0f ? x : -x);
     return (x < 0.0f ? e : e * 0.0f + 1.0f) / (1.0f + e);
+  }
+
+ private:
+  MM_ORCH_INLINE static Vector in_pairs(Vector a, Vector b) {
+    return Lanes::interleave_low(a, b) + Lanes::interleave_high(a, b);
+  }
+
+ public:
+  /// The sum of every fourth element, from each of the first four on.
+  MM_ORCH_INLINE static void fold(Vector v, float* sums) {
+    if constexpr (kLanes == 4) {
+      store(sums, v);
+    } else {
+      using Half = Simd<kLanes / 2>;
+      struct Halves {
+        typename Half::Vector low, high;
+      };
+      const auto halves = std::bit_cast<Halves>(v);
+      Half::fold(halves.low + halves.high, sums);
+    }
   }
 };
 

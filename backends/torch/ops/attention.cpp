@@ -35,20 +35,24 @@ void attend_few(const SelfAttention& op, Frame& frame, const View& q, const View
   int64_t longest = 0;
   for (const auto& sequence : frame.sequences) longest = std::max(longest, sequence.end());
   const DistanceBias* bias = op.relative ? &distance_bias(frame, op, longest) : nullptr;
-  const auto units = static_cast<int64_t>(frame.few_rows.size()) * op.heads;
-  parallel_for(units, 1, [&](int64_t first, int64_t last) {
-    float* scores = aligned(scores_buffer, longest + 16);
+  // Heads that share keys go together, unless threads would then have nothing to do.
+  const auto rows = static_cast<int64_t>(frame.few_rows.size());
+  const int64_t group = op.heads / op.kv_heads;
+  const int64_t together = rows * op.kv_heads >= 4 * thread_count() ? group : 1;
+  const int64_t units_of_row = op.heads / together;
+  parallel_for(rows * units_of_row, 1, [&](int64_t first, int64_t last) {
+    float* scores = aligned(scores_buffer, group * kernels::attend_scores(longest));
     for (int64_t unit = first; unit < last; ++unit) {
-      const int64_t r = frame.few_rows[unit / op.heads];
-      const int64_t head = unit % op.heads;
+      const int64_t r = frame.few_rows[unit / units_of_row];
+      const int64_t head = unit % units_of_row * together;
       const int64_t position = frame.positions[r];
       const int64_t key = first_key(op.window, position);
       const int64_t count = position + 1 - key;
-      const auto cached = frame.cache->head(op.layer, head / (op.heads / op.kv_heads),
-                                            frame.sequences[frame.sequence_of[r]].blocks);
-      kernels::attend(q.row(r) + head * op.head_size, cached, key, count, op.head_size, op.scale,
-                      bias ? &bias->values[(head + 1) * bias->length - count] : nullptr, scores,
-                      y.row(r) + head * op.head_size);
+      const auto cached =
+          frame.cache->head(op.layer, head / group, frame.sequences[frame.sequence_of[r]].blocks);
+      kernels::attend({q.row(r) + head * op.head_size, together, cached, key, count, op.head_size,
+                       op.scale, bias ? &bias->values[(head + 1) * bias->length - count] : nullptr,
+                       bias ? bias->length : 0, scores, y.row(r) + head * op.head_size});
     }
   });
 }

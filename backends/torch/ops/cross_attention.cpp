@@ -58,9 +58,9 @@ Step lower_cross_attention(const graph::CrossAttention& op, const graph::Node& n
                                       &block,
                                       0,
                                       length};
-        kernels::attend(q.row(r) + head * op.head_size, all, 0, length, op.head_size, op.scale,
-                        nullptr, aligned(scores_buffer, length + 16),
-                        y.row(r) + head * op.head_size);
+        kernels::attend({q.row(r) + head * op.head_size, 1, all, 0, length, op.head_size, op.scale,
+                         nullptr, 0, aligned(scores_buffer, kernels::attend_scores(length)),
+                         y.row(r) + head * op.head_size});
       }
     });
   };

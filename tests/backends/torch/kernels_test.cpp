@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <random>
+#include <tuple>
 
 #include "kernels/amx.h"
 #include "kernels/attention.h"
@@ -367,28 +368,38 @@ TEST(KernelAttention, OverBlocksIsThatOfDoubles) {
       const int64_t row_bytes = kernels::row_bytes(dtype, size);
       const kernels::CachedHead head{keys.rows().data, values.rows().data,  dtype,
                                      blocks.data(),    kTokens * row_bytes, kTokens};
-      const auto q = random_floats(size, 3), bias = random_floats(32, 4);
-      for (const auto& [first, count] :
-           {std::pair<int64_t, int64_t>{0, 1}, {0, 32}, {5, 20}, {9, 3}}) {
-        std::vector<float> scores(static_cast<size_t>(count + 16)), out(static_cast<size_t>(size));
-        kernels::attend(q.data(), head, first, count, size, 0.3f, bias.data(), scores.data(),
-                        out.data());
-        std::vector<double> weights, expected(static_cast<size_t>(size));
-        double total = 0;
-        const auto row_of = [&](int64_t i) {
-          return (blocks[(first + i) / kTokens] * kTokens + (first + i) % kTokens) * size;
-        };
-        for (int64_t i = 0; i < count; ++i) {
-          double dot = 0;
-          for (int64_t d = 0; d < size; ++d) dot += double{q[d]} * keys.floats[row_of(i) + d];
-          weights.push_back(std::exp(0.3 * dot + bias[i]));
-          total += weights.back();
-        }
-        for (int64_t i = 0; i < count; ++i)
+      constexpr int64_t kHeads = 7, kBias = 33;
+      const auto q = random_floats(kHeads * size, 3), bias = random_floats(kHeads * kBias, 4);
+      for (const auto& [first, count, heads] :
+           {std::tuple<int64_t, int64_t, int64_t>{0, 1, 1}, {0, 32, 7}, {5, 20, 3}, {9, 3, 2}}) {
+        std::vector<float> scores(static_cast<size_t>(heads * kernels::attend_scores(count)));
+        std::vector<float> out(static_cast<size_t>(heads * size));
+        kernels::attend({q.data(), heads, head, first, count, size, 0.3f, bias.data(), kBias,
+                         scores.data(), out.data()});
+        for (int64_t h = 0; h < heads; ++h) {
+          std::vector<double> weights, expected(static_cast<size_t>(size));
+          double total = 0;
+          const auto row_of = [&, first = first](int64_t i) {
+            return (blocks[(first + i) / kTokens] * kTokens + (first + i) % kTokens) * size;
+          };
+          for (int64_t i = 0; i < count; ++i) {
+            double dot = 0;
+            for (int64_t d = 0; d < size; ++d)
+              dot += double{q[h * size + d]} * keys.floats[row_of(i) + d];
+            weights.push_back(std::exp(0.3 * dot + bias[h * kBias + i]));
+            total += weights.back();
+          }
+          for (int64_t i = 0; i < count; ++i)
+            for (int64_t d = 0; d < size; ++d)
+              expected[d] += weights[i] / total * values.floats[row_of(i) + d];
           for (int64_t d = 0; d < size; ++d)
-            expected[d] += weights[i] / total * values.floats[row_of(i) + d];
-        for (int64_t d = 0; d < size; ++d)
-          EXPECT_NEAR(out[d], expected[d], 1e-5) << size << " " << count;
+            EXPECT_NEAR(out[h * size + d], expected[d], 1e-5) << size << " " << count << " " << h;
+          // Alone, a head gives the same to the last bit.
+          std::vector<float> alone(static_cast<size_t>(size));
+          kernels::attend({&q[h * size], 1, head, first, count, size, 0.3f, &bias[h * kBias], 0,
+                           scores.data(), alone.data()});
+          EXPECT_TRUE(std::equal(alone.begin(), alone.end(), &out[h * size]));
+        }
       }
     }
 }
