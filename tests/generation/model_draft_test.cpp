@@ -88,6 +88,30 @@ TEST(DraftPace, PausesWhereADraftIsAsSlowAsTheModelAndAllIsRight) {
   EXPECT_TRUE(paused);
 }
 
+TEST(DraftPace, PausesLongAtOnceWhereNoGuessCanPayAndTheNextTextKnows) {
+  DraftPace pace;
+  for (int i = 0; i < 2; ++i) {
+    const int64_t count = next_guess(pace);
+    pace.judge(count, count,
+               GuessCost{.drafting = 0.95 * static_cast<double>(count), .check = 1.2});
+  }
+  EXPECT_EQ(pace.pause(), 128);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(pace.next(), 0);
+  DraftPace next = pace.for_next_text();
+  EXPECT_EQ(pause_of(next), 28);
+}
+
+TEST(DraftPace, TheNextTextBeginsPlainWithTheLengthThatWasBest) {
+  DraftPace pace;
+  for (int i = 0; i < 30; ++i) {
+    const int64_t count = next_guess(pace);
+    pace.judge(count, count, kCheap);
+  }
+  DraftPace next = pace.for_next_text();
+  EXPECT_EQ(pause_of(next), 3);
+  EXPECT_EQ(next.next(), DraftPace::kMost);
+}
+
 TEST(DraftPace, GuessesAgainOnceTheTextHasBecomeEasy) {
   DraftPace pace;
   for (int i = 0; i < 40; ++i) pace.judge(next_guess(pace), 0, kCheap);
@@ -285,6 +309,16 @@ TEST_P(Drafting, CancelledWhileTheDraftWorksMakesNoTokenMore) {
   EXPECT_EQ(pair.target.cache.steps, steps_of_target);
   EXPECT_TRUE(pair.failures.empty());
   EXPECT_EQ(pair.draft.cache.pool().taken(), 0);
+}
+
+TEST_P(Drafting, TheNextTextKnowsThatNoGuessWasRight) {
+  Pair pair;
+  pair.draft_is_wrong([](auto) { return true; });
+  auto asked = config(120);
+  asked.draft = pair.model();
+  const auto first = pair.target.generate({prompt_of(3, 20)}, asked)[0];
+  const auto second = pair.target.generate({prompt_of(4, 20)}, asked)[0];
+  EXPECT_GT(first.draft_tokens, second.draft_tokens);
 }
 
 TEST_P(Drafting, SeveralTextsAndCallersShareOneDraft) {

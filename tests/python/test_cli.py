@@ -98,6 +98,16 @@ def test_missing_model_names_the_places(tmp_path):
     assert str(tmp_path / "hf") in line
 
 
+def test_a_draft_model_changes_no_text(work):
+    (gguf,) = (work / "models" / NAME).iterdir()
+    arguments = ("run", NAME, "Once upon a time", "--max-new-tokens", "20", "--json")
+    plain = json.loads(output(*arguments, cwd=work))
+    drafted = json.loads(output(*arguments, "--draft-model", gguf, cwd=work))
+    assert drafted["new_tokens"] == plain["new_tokens"]
+    line = error(3, "run", NAME, "Hi", "--draft-model", NAME, cwd=work)
+    assert "cannot be the draft model" in line
+
+
 def test_exit_codes_tell_the_error_classes_apart(work, tmp_path):
     (tmp_path / "bad.yaml").write_text("backend:\n  defalt: openvino\n")
     assert "defalt" in error(3, "run", NAME, "Hi", "--config", tmp_path / "bad.yaml", cwd=work)
