@@ -48,7 +48,7 @@ struct VectorTypes;
   struct VectorTypes<lanes> {                                                               \
     typedef float Vector __attribute__((vector_size(lanes * 4)));                           \
     typedef int32_t Integers __attribute__((vector_size(lanes * 4)));                       \
-    typedef float Unaligned __attribute__((vector_size(lanes * 4), aligned(4), may_alias)); \
+    typedef float Unaligned __attribute__((vector_size(lanes * 4), aligned(1), may_alias)); \
   };
 MM_ORCH_VECTOR_TYPES(4)
 MM_ORCH_VECTOR_TYPES(8)
