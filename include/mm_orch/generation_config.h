@@ -83,8 +83,8 @@ struct GenerationConfig {
   std::optional<std::vector<int64_t>> eos_token_ids;
 
   /// A loaded, faster decoder with the same vocabulary. It guesses tokens that the model checks
-  /// together; the text is the same, sooner. It pauses where that does not pay. Not with beams.
-  /// Off: not set. Source: Leviathan et al. 2023.
+  /// together; the text is the same (where a model computes in 8 bits, up to rounding), sooner. It
+  /// pauses where that does not pay. Not with beams. Off: not set. Source: Leviathan et al. 2023.
   std::optional<std::string> draft_model;
 
   StreamCallback stream;

@@ -41,13 +41,18 @@ def manager(tmp_path_factory):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_greedy_text_is_the_same_in_fewer_steps(manager, target):
+def test_greedy_text_is_the_same_and_guesses_are_right(manager, target):
+    """How many guesses there are depends on what they cost; without any, nothing is known of it."""
+    guessed = right = 0
     for prompt in (manager.tokenize(target, prompt) for prompt in PROMPTS):
         plain = manager.generate_tokens(target, prompt, max_new_tokens=60)
         drafted = manager.generate_tokens(target, prompt, max_new_tokens=60, draft_model="draft")
         assert drafted.new_tokens == plain.new_tokens
         assert drafted.text == plain.text
-        assert drafted.accepted_draft_tokens > 10
+        guessed += drafted.draft_tokens
+        right += drafted.accepted_draft_tokens
+    assert guessed > 0
+    assert right > guessed / 2
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -64,7 +69,6 @@ def test_a_batch_and_a_stream_are_the_same(manager, target):
     )
     assert [r.new_tokens for r in drafted] == [r.new_tokens for r in plain]
     assert pieces == [r.text for r in plain]
-    assert sum(r.draft_tokens for r in drafted) > 0
 
 
 def test_samples_are_the_same(manager):
@@ -74,7 +78,6 @@ def test_samples_are_the_same(manager):
         plain = manager.generate_tokens("pytorch", prompt, **options)
         drafted = manager.generate_tokens("pytorch", prompt, draft_model="draft", **options)
         assert drafted.new_tokens == plain.new_tokens
-        assert drafted.draft_tokens > 0
 
 
 def test_several_callers_share_a_draft(manager):

@@ -47,8 +47,8 @@ class GenerationOptions(TypedDict, total=False):
     (False), or when none can ("never"). Default: False."""
     draft_model: str | os.PathLike[str] | None
     """A loaded, faster decoder with the same vocabulary. It guesses tokens that the model checks
-    together: the same text, sooner. It pauses where that does not pay. Not with beams. Default:
-    none."""
+    together: the same text (where a model computes in 8 bits, up to rounding), sooner. It pauses
+    where that does not pay. Not with beams. Default: none."""
     stop_strings: str | Iterable[str] | None
     """Generation ends before the first of these. Default: none."""
     eos_token_id: int | Iterable[int] | None
