@@ -93,8 +93,8 @@ def where(report: dict) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return (
         f"{machine['cores']} cores of an {machine['cpu']}, memory reads "
-        f"{report['read_bandwidth_gb_per_s']:.1f} GB/s, {machine['date']}, {report['rounds']} "
-        f"rounds; {versions}."
+        f"{report['read_bandwidth_gb_per_s']:.1f} GB/s, {machine['date']}, up to "
+        f"{report['rounds']} rounds; {versions}."
     )
 
 

@@ -127,7 +127,7 @@ def text(report: dict) -> str:
     lines += [
         "",
         f"{machine['cpu']}, {machine['cores']} cores, memory reads "
-        f"{report['read_bandwidth_gb_per_s']:.1f} GB/s; {report['rounds']} rounds; "
+        f"{report['read_bandwidth_gb_per_s']:.1f} GB/s; up to {report['rounds']} rounds; "
         "ratio: to transformers FP32; *: the fastest of its precision",
         "",
     ]
