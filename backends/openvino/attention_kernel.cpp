@@ -1,8 +1,9 @@
 #include "attention_kernel.h"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
+
+#include "base/vector_exp.h"
 
 #if defined(__x86_64__)
 #define MM_ORCH_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -16,28 +17,10 @@ namespace {
 
 constexpr int64_t kLanes = 16;
 typedef float Floats __attribute__((vector_size(64)));
-typedef int32_t Integers __attribute__((vector_size(64)));
 typedef float Unaligned __attribute__((vector_size(64), aligned(4), may_alias));
 
 MM_ORCH_INLINE Floats load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 MM_ORCH_INLINE void store(float* p, Floats v) { *reinterpret_cast<Unaligned*>(p) = v; }
-
-// e^x within 2 ulp for x <= 0. Source: Cephes expf (Moshier).
-MM_ORCH_INLINE Floats exp_nonpositive(Floats x) {
-  const Floats lowest = Floats{} - 87.0f;
-  x = x < lowest ? lowest : x;
-  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  const Floats n = (x * 1.44269504088896341f + magic) - magic;
-  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  Floats p = Floats{} + 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  return p * std::bit_cast<Floats>((__builtin_convertvector(n, Integers) + 127) << 23);
-}
 
 MM_ORCH_INLINE void add_scores(const float* q, const float* keys, int64_t size, float* scores) {
   Floats even[2] = {load(scores), load(scores + kLanes)};

@@ -113,20 +113,20 @@ MM_ORCH_AMX void hide_unseen(const PromptArgs& a, int64_t position, int64_t firs
 
 // Scores of `count` keys become weights; what was summed before is scaled to the new maximum.
 MM_ORCH_AMX void weigh(const PromptArgs& a, int64_t count, const Scratch& s, Softmax& softmax) {
-  using S = Simd<16>;
+  using Vector = Simd<16>::Vector;
   __m512 highest[4] = {softmax.highest, softmax.highest, softmax.highest, softmax.highest};
   for (int64_t i = 0; i < count; i += 4)
     for (int64_t j = 0; j < 4; ++j)
       highest[j] = _mm512_max_ps(highest[j], _mm512_load_ps(s.scores + (i + j) * kSide));
   const __m512 now =
       _mm512_max_ps(_mm512_max_ps(highest[0], highest[1]), _mm512_max_ps(highest[2], highest[3]));
-  const __m512 correction = S::exp_nonpositive((softmax.highest - now) * a.scale);
+  const __m512 correction = exp_nonpositive<Vector>((softmax.highest - now) * a.scale);
   softmax.highest = now;
   __m512 totals[2] = {softmax.total * correction, _mm512_setzero_ps()};
   for (int64_t i = 0; i < count; i += 2) {
     const float* scores = s.scores + i * kSide;
-    const __m512 even = S::exp_nonpositive((_mm512_load_ps(scores) - now) * a.scale);
-    const __m512 odd = S::exp_nonpositive((_mm512_load_ps(scores + kSide) - now) * a.scale);
+    const __m512 even = exp_nonpositive<Vector>((_mm512_load_ps(scores) - now) * a.scale);
+    const __m512 odd = exp_nonpositive<Vector>((_mm512_load_ps(scores + kSide) - now) * a.scale);
     totals[0] += even;
     totals[1] += odd;
     store_parts<1, true>(even, odd, s.weights + i * kSide, 0);

@@ -88,7 +88,7 @@ MM_ORCH_INLINE float exponentiate(float* scores, int64_t count) {
   float max = highest[0];
   for (int i = 1; i < kLanes; ++i) max = std::max(max, highest[i]);
   for (int64_t i = 0; i < padded; i += kLanes)
-    S::store(scores + i, S::exp_nonpositive(S::load(scores + i) - max));
+    S::store(scores + i, exp_nonpositive(S::load(scores + i) - max));
   typename S::Vector total = {};
   std::fill(scores + count, scores + padded, 0.0f);
   for (int64_t i = 0; i < padded; i += kLanes) total += S::load(scores + i);

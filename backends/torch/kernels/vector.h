@@ -7,6 +7,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "base/vector_exp.h"
+
 #define MM_ORCH_INLINE __attribute__((always_inline)) inline
 #define MM_ORCH_INLINE_LAMBDA __attribute__((always_inline))
 
@@ -115,25 +117,6 @@ struct Simd {
   MM_ORCH_INLINE static void sum_four(const Vector (&v)[4], float* sums) {
     const auto first = in_pairs(v[0], v[1]), second = in_pairs(v[2], v[3]);
     fold(Lanes::low_halves(first, second) + Lanes::high_halves(first, second), sums);
-  }
-
-  /// e^x within 2 ulp for x <= 0 (clamped at -87), as softmax needs it.
-  /// Source: Cephes expf (Moshier): range reduction by ln 2, polynomial of degree 5.
-  MM_ORCH_INLINE static Vector exp_nonpositive(Vector x) {
-    const Vector lowest = Vector{} - 87.0f;
-    x = x < lowest ? lowest : x;
-    const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-    const Vector n = (x * 1.44269504088896341f + magic) - magic;
-    const Vector r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    Vector p = Vector{} + 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    const Integers exponent = (__builtin_convertvector(n, Integers) + 127) << 23;
-    return p * std::bit_cast<Vector>(exponent);
   }
 
   /// 1 / (1 + e^-x)
