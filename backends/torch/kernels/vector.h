@@ -94,29 +94,37 @@ struct Simd {
   using Integers = typename VectorTypes<kLanes>::Integers;
   using Unaligned = typename VectorTypes<kLanes>::Unaligned;
   using Lanes = FourLanes<kLanes>;
+  using Four = VectorTypes<4>::Vector;
 
   MM_ORCH_INLINE static Vector load(const float* p) {
     return *reinterpret_cast<const Unaligned*>(p);
   }
   MM_ORCH_INLINE static void store(float* p, Vector v) { *reinterpret_cast<Unaligned*>(p) = v; }
 
-  MM_ORCH_INLINE static float sum(Vector v) {
+  /// The sum of every fourth element, from each of the first four on.
+  MM_ORCH_INLINE static Four fold(Vector v) {
     if constexpr (kLanes == 4) {
-      return (v[0] + v[2]) + (v[1] + v[3]);
+      return v;
     } else {
       using Half = Simd<kLanes / 2>;
       struct Halves {
         typename Half::Vector low, high;
       };
       const auto halves = std::bit_cast<Halves>(v);
-      return Half::sum(halves.low + halves.high);
+      return Half::fold(halves.low + halves.high);
     }
+  }
+
+  MM_ORCH_INLINE static float sum(Vector v) {
+    const Four sums = fold(v);
+    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
   }
 
   /// The sums of four vectors, which are brought together first and then folded as one.
   MM_ORCH_INLINE static void sum_four(const Vector (&v)[4], float* sums) {
     const auto first = in_pairs(v[0], v[1]), second = in_pairs(v[2], v[3]);
-    fold(Lanes::low_halves(first, second) + Lanes::high_halves(first, second), sums);
+    Simd<4>::store(sums,
+                   fold(Lanes::low_halves(first, second) + Lanes::high_halves(first, second)));
   }
 
   /// 1 / (1 + e^-x)
@@ -128,21 +136,6 @@ struct Simd {
  private:
   MM_ORCH_INLINE static Vector in_pairs(Vector a, Vector b) {
     return Lanes::interleave_low(a, b) + Lanes::interleave_high(a, b);
-  }
-
- public:
-  /// The sum of every fourth element, from each of the first four on.
-  MM_ORCH_INLINE static void fold(Vector v, float* sums) {
-    if constexpr (kLanes == 4) {
-      store(sums, v);
-    } else {
-      using Half = Simd<kLanes / 2>;
-      struct Halves {
-        typename Half::Vector low, high;
-      };
-      const auto halves = std::bit_cast<Halves>(v);
-      Half::fold(halves.low + halves.high, sums);
-    }
   }
 };
 
