@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/amx_tiles.h"
 #include "kernels/formats.h"
@@ -114,10 +115,14 @@ struct Sums {
 
 // Writes them into y; a piece is a tile.
 struct Written : Sums {
-  static constexpr int64_t kPieces = 2;  // of a block of x
+  static constexpr int64_t kPieces = 2;         // of a block of x
+  static constexpr int64_t kAhead = kAmxPanel;  // from a panel's weight rows to the next one's
   const AmxArgs& a;
 
   explicit Written(const AmxArgs& args) : a(args) {}
+  int64_t weight_rows() const { return a.out; }
+  // The first row of block 0 or 1 of the panel.
+  int64_t weight_row(int64_t of_panel, int64_t i) const { return of_panel * kAmxPanel + i * kSide; }
   MM_ORCH_AMX void write_next() {
     const int64_t column = panel * kAmxPanel + next % 2 * kSide;
     if (column < a.out) write_out(tile(next), a, (block + next / 2) * kSide, column);
@@ -129,9 +134,12 @@ struct Written : Sums {
 template <int kParts>
 struct Gated : Sums {
   static constexpr int64_t kPieces = kSide / 2;
+  static constexpr int64_t kAhead = kSide;
   const AmxGatedArgs& a;
 
   explicit Gated(const AmxGatedArgs& args) : a(args) {}
+  int64_t weight_rows() const { return 2 * a.out; }
+  int64_t weight_row(int64_t of_panel, int64_t i) const { return i * a.out + of_panel * kSide; }
   MM_ORCH_AMX void write_next() {
     const int64_t of_x = next / kPieces, pair = next % kPieces;
     __m512 values[2];
@@ -152,40 +160,27 @@ struct Gated : Sums {
   }
 };
 
-// Two blocks of weight rows times kBlocks blocks of x. Tiles 0 to 3: sums; 4, 5: weight; 6, 7: x.
+// Two blocks of weight rows times kBlocks blocks of x.
 template <int kWeightParts, int kParts, int kBlocks, class Output>
 MM_ORCH_AMX inline void multiply(const uint16_t* weight, const uint16_t* x, int64_t depth,
                                  Output& output) {
   const uint16_t* second_weight = weight + depth * kWeightParts * kTile;
   const uint16_t* second_x = x + depth * kParts * kTile;
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  SumTiles<kBlocks>::clear();
   for (int64_t k = 0, due = depth - 1; k < depth; ++k) {
     for (int j = 0; j < kParts; ++j) {
-      _tile_loadd(6, x + (k * kParts + j) * kTile, 64);
-      if constexpr (kBlocks == 2) _tile_loadd(7, second_x + (k * kParts + j) * kTile, 64);
+      SumTiles<kBlocks>::load_columns(x + (k * kParts + j) * kTile,
+                                      second_x + (k * kParts + j) * kTile);
       for (int i = 0; i < std::min(kWeightParts, 3 - j); ++i) {
         _tile_loadd(4, weight + (k * kWeightParts + i) * kTile, 64);
         _tile_loadd(5, second_weight + (k * kWeightParts + i) * kTile, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 5, 6);
-        if constexpr (kBlocks == 2) {
-          _tile_dpbf16ps(2, 4, 7);
-          _tile_dpbf16ps(3, 5, 7);
-        }
+        SumTiles<kBlocks>::add_products();
       }
     }
     for (due += output.left; due >= depth; due -= depth) output.write_next();  // evenly spread
   }
   float* sums = output.free_buffer();
-  _tile_stored(0, sums, 64);
-  _tile_stored(1, sums + 256, 64);
-  if constexpr (kBlocks == 2) {
-    _tile_stored(2, sums + 512, 64);
-    _tile_stored(3, sums + 768, 64);
-  }
+  SumTiles<kBlocks>::store(sums, sums + 2 * kSide * kSide);
 }
 
 template <int kWeightParts, int kParts, class Output>
@@ -213,28 +208,17 @@ constexpr int kExactParts<BF16Format> = 1;
 template <>
 constexpr int kExactParts<F16Format> = 2;
 
-template <class Format, int kWeightParts, int kParts>
-MM_ORCH_AMX void run_panels(const AmxArgs& a, int64_t first, int64_t last, uint16_t* scratch) {
-  const int64_t columns = a.x.columns;
-  Written output(a);
-  for (int64_t panel = first; panel < last; ++panel) {
-    for (int64_t i = 0; i < 2; ++i)
-      expand_block<Format, kWeightParts>(a.weight, columns, panel * kAmxPanel + i * kSide, a.out,
-                                         kAmxPanel,
-                                         scratch + i * tiles(columns) * kWeightParts * kTile);
-    multiply_panel<kWeightParts, kParts>(a.x, panel, scratch, output);
-  }
-  while (output.next < output.left) output.write_next();
-}
+template <class Args, int kParts>
+using OutputOf = std::conditional_t<std::is_same_v<Args, AmxArgs>, Written, Gated<kParts>>;
 
-template <class Format, int kWeightParts, int kParts>
-MM_ORCH_AMX void run_panels(const AmxGatedArgs& a, int64_t first, int64_t last, uint16_t* scratch) {
+template <class Format, int kWeightParts, int kParts, class Args>
+MM_ORCH_AMX void run_panels(const Args& a, int64_t first, int64_t last, uint16_t* scratch) {
   const int64_t columns = a.x.columns;
-  Gated<kParts> output(a);
+  OutputOf<Args, kParts> output(a);
   for (int64_t panel = first; panel < last; ++panel) {
     for (int64_t i = 0; i < 2; ++i)
-      expand_block<Format, kWeightParts>(a.weight, columns, i * a.out + panel * kSide, 2 * a.out,
-                                         kSide,
+      expand_block<Format, kWeightParts>(a.weight, columns, output.weight_row(panel, i),
+                                         output.weight_rows(), output.kAhead,
                                          scratch + i * tiles(columns) * kWeightParts * kTile);
     multiply_panel<kWeightParts, kParts>(a.x, panel, scratch, output);
   }

@@ -69,30 +69,14 @@ template <int kBlocks>
 MM_ORCH_AMX inline void score(const PromptArgs& a, int64_t block, const Scratch* s, int64_t place) {
   const std::byte* keys = a.head.keys + a.head.blocks[block] * a.head.block_bytes;
   const int64_t row_bytes = 2 * a.head_size;
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  SumTiles<kBlocks>::clear();
   for (int64_t k = 0; k < a.head_size / kDepth; ++k) {
     _tile_loadd(4, keys + 64 * k, row_bytes);
     _tile_loadd(5, keys + 64 * k + kSide * row_bytes, row_bytes);
-    _tile_loadd(6, s[0].queries + k * kTile, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 5, 6);
-    if constexpr (kBlocks == 2) {
-      _tile_loadd(7, s[1].queries + k * kTile, 64);
-      _tile_dpbf16ps(2, 4, 7);
-      _tile_dpbf16ps(3, 5, 7);
-    }
+    SumTiles<kBlocks>::load_columns(s[0].queries + k * kTile, s[1].queries + k * kTile);
+    SumTiles<kBlocks>::add_products();
   }
-  float* scores = s[0].scores + place * kSide;
-  _tile_stored(0, scores, 64);
-  _tile_stored(1, scores + 256, 64);
-  if constexpr (kBlocks == 2) {
-    scores = s[1].scores + place * kSide;
-    _tile_stored(2, scores, 64);
-    _tile_stored(3, scores + 256, 64);
-  }
+  SumTiles<kBlocks>::store(s[0].scores + place * kSide, s[1].scores + place * kSide);
 }
 
 // Puts kUnseen where a query of the 16 from `position` on does not see a key.
@@ -143,32 +127,15 @@ template <int kBlocks>
 MM_ORCH_AMX void add_values(const PromptArgs& a, int64_t first, int64_t blocks, const Scratch* s) {
   const int64_t block_size = a.head_size * kPromptKeys;
   for (int64_t d = 0; d < a.head_size; d += 2 * kSide) {
-    const auto each = [&](const Scratch& of) { return of.sums + d * kSide; };
-    _tile_loadd(0, each(s[0]), 64);
-    _tile_loadd(1, each(s[0]) + 256, 64);
-    if constexpr (kBlocks == 2) {
-      _tile_loadd(2, each(s[1]), 64);
-      _tile_loadd(3, each(s[1]) + 256, 64);
-    }
+    SumTiles<kBlocks>::load(s[0].sums + d * kSide, s[1].sums + d * kSide);
     const uint16_t* values = a.values + first * block_size + d * kPromptKeys;
     for (int64_t block = 0; block < blocks; ++block, values += block_size) {
       _tile_loadd(4, values, 64);
       _tile_loadd(5, values + kTile, 64);
-      _tile_loadd(6, s[0].weights + block * kTile, 64);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_dpbf16ps(1, 5, 6);
-      if constexpr (kBlocks == 2) {
-        _tile_loadd(7, s[1].weights + block * kTile, 64);
-        _tile_dpbf16ps(2, 4, 7);
-        _tile_dpbf16ps(3, 5, 7);
-      }
+      SumTiles<kBlocks>::load_columns(s[0].weights + block * kTile, s[1].weights + block * kTile);
+      SumTiles<kBlocks>::add_products();
     }
-    _tile_stored(0, each(s[0]), 64);
-    _tile_stored(1, each(s[0]) + 256, 64);
-    if constexpr (kBlocks == 2) {
-      _tile_stored(2, each(s[1]), 64);
-      _tile_stored(3, each(s[1]) + 256, 64);
-    }
+    SumTiles<kBlocks>::store(s[0].sums + d * kSide, s[1].sums + d * kSide);
   }
 }
 

@@ -9,6 +9,7 @@
 // clang-format off
 #define MM_ORCH_AMX __attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16")))
 // clang-format on
+#define MM_ORCH_AMX_INLINE MM_ORCH_AMX __attribute__((always_inline)) inline
 
 namespace mm_orch::torch_backend::kernels {
 
@@ -102,5 +103,46 @@ MM_ORCH_AMX inline void configure() {
   finish_writing(&config);
   _tile_loadconfig(&config);
 }
+
+// Sums of the products of two blocks of rows (tiles 4 and 5) and kBlocks blocks of columns (6 and
+// 7): those of the first block of columns in tiles 0 and 1, of the second in 2 and 3. In memory two
+// of a block of columns lie one after the other.
+template <int kBlocks>
+struct SumTiles {
+  MM_ORCH_AMX_INLINE static void clear() {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  MM_ORCH_AMX_INLINE static void load(const float* first, const float* second) {
+    _tile_loadd(0, first, 64);
+    _tile_loadd(1, first + kSide * kSide, 64);
+    if constexpr (kBlocks == 2) {
+      _tile_loadd(2, second, 64);
+      _tile_loadd(3, second + kSide * kSide, 64);
+    }
+  }
+  MM_ORCH_AMX_INLINE static void store(float* first, float* second) {
+    _tile_stored(0, first, 64);
+    _tile_stored(1, first + kSide * kSide, 64);
+    if constexpr (kBlocks == 2) {
+      _tile_stored(2, second, 64);
+      _tile_stored(3, second + kSide * kSide, 64);
+    }
+  }
+  MM_ORCH_AMX_INLINE static void load_columns(const uint16_t* first, const uint16_t* second) {
+    _tile_loadd(6, first, 64);
+    if constexpr (kBlocks == 2) _tile_loadd(7, second, 64);
+  }
+  MM_ORCH_AMX_INLINE static void add_products() {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 5, 6);
+    if constexpr (kBlocks == 2) {
+      _tile_dpbf16ps(2, 4, 7);
+      _tile_dpbf16ps(3, 5, 7);
+    }
+  }
+};
 
 }  // namespace mm_orch::torch_backend::kernels
