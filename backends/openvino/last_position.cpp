@@ -23,6 +23,18 @@ bool is_element_wise(const ov::Node& node) {
          ov::is_type<ov::op::v0::Tanh>(&node);
 }
 
+// Lets the projection read what `select` makes of the rows it read and a new input of the model.
+template <class Select>
+void insert(ov::Model& model, ov::Node& projection, const char* name, const ov::PartialShape& shape,
+            const Select& select) {
+  const auto input = std::make_shared<ov::op::v0::Parameter>(ov::element::i64, shape);
+  input->set_friendly_name(name);
+  input->output(0).set_names({name});
+  projection.input(0).replace_source_output(select(projection.input_value(0), input));
+  model.add_parameters({input});
+  model.validate_nodes_and_infer_types();
+}
+
 }  // namespace
 
 // It lies behind what may follow it: conversions, biases, soft caps.
@@ -38,30 +50,21 @@ std::shared_ptr<ov::Node> find_projection(const ov::Model& model) {
 bool cut_logits(ov::Model& model) {
   const auto projection = find_projection(model);
   if (!projection || projection->get_input_partial_shape(0).rank() != ov::Rank(3)) return false;
-  const auto first = std::make_shared<ov::op::v0::Parameter>(ov::element::i64, ov::PartialShape{1});
-  first->set_friendly_name(kFirstPosition);
-  first->output(0).set_names({kFirstPosition});
   const auto one = Constant::create(ov::element::i64, {1}, {1});
   const auto end = Constant::create(ov::element::i64, {1}, {std::numeric_limits<int32_t>::max()});
-  const auto cut = std::make_shared<ov::op::v8::Slice>(projection->input_value(0), first, end, one,
-                                                       /*axes=*/one);
-  projection->input(0).replace_source_output(cut);
-  model.add_parameters({first});
-  model.validate_nodes_and_infer_types();
+  insert(model, *projection, kFirstPosition, {1}, [&](const auto& rows, const auto& first) {
+    return std::make_shared<ov::op::v8::Slice>(rows, first, end, one, /*axes=*/one);
+  });
   return true;
 }
 
 bool choose_rows(ov::Model& model, int64_t axis) {
   const auto projection = find_projection(model);
   if (!projection) return false;
-  const auto rows = std::make_shared<ov::op::v0::Parameter>(ov::element::i64, ov::PartialShape{-1});
-  rows->set_friendly_name(kLogitRows);
-  rows->output(0).set_names({kLogitRows});
-  const auto chosen = std::make_shared<ov::op::v8::Gather>(
-      projection->input_value(0), rows, Constant::create(ov::element::i64, {}, {axis}));
-  projection->input(0).replace_source_output(chosen);
-  model.add_parameters({rows});
-  model.validate_nodes_and_infer_types();
+  insert(model, *projection, kLogitRows, {-1}, [&](const auto& rows, const auto& chosen) {
+    return std::make_shared<ov::op::v8::Gather>(rows, chosen,
+                                                Constant::create(ov::element::i64, {}, {axis}));
+  });
   return true;
 }
 
