@@ -1,6 +1,5 @@
 #include "step_decoder.h"
 
-#include <cstring>
 #include <utility>
 
 #include "last_position.h"
@@ -55,8 +54,8 @@ StepDecoder::StepDecoder(const CompiledForm& form, const graph::ModelInfo& info,
       model_(form.decoder),
       sources_(*form.encoder, form.source_names),
       context_(context),
-      memory_(static_cast<size_t>(layout().blocks) * layout().block_bytes) {
-  step_.cache = reinterpret_cast<float*>(memory_.data());
+      blocks_(layout().blocks, static_cast<int64_t>(layout().block_bytes)) {
+  step_.cache = reinterpret_cast<float*>(blocks_.data());
   step_.block_floats = block_floats(info);
 }
 
@@ -70,11 +69,7 @@ void StepDecoder::lay_out(std::span<const backend::SequenceStep> sequences) {
     tokens_.insert(tokens_.end(), sequence.tokens.begin(), sequence.tokens.end());
     for (int64_t row = first + count - sequence.logits; row < first + count; ++row)
       rows_.push_back(row);
-    const int64_t end = layout().blocks_for(sequence.past + count);
-    for (int64_t i = sequence.past / kKeysPerBlock; i < end; ++i)
-      memory_.prepare(
-          static_cast<size_t>(sequence.blocks[static_cast<size_t>(i)]) * layout().block_bytes,
-          layout().block_bytes);
+    blocks_.prepare(written_blocks(sequence));
     step_.sequences.push_back({first, count, sequence.past, sequence.blocks.data(),
                                &static_cast<const Source*>(sequence.source)->packed});
   }
@@ -96,13 +91,6 @@ void StepDecoder::run(std::span<const backend::SequenceStep> sequences,
     logits.assign(data, data + (wanted ? output.get_size() : 0));
   });
   failed_ = false;
-}
-
-void StepDecoder::copy(int32_t from, int32_t to) {
-  const auto bytes = static_cast<size_t>(layout().block_bytes);
-  memory_.prepare(static_cast<size_t>(to) * bytes, bytes);
-  std::memcpy(memory_.data() + static_cast<size_t>(to) * bytes,
-              memory_.data() + static_cast<size_t>(from) * bytes, bytes);
 }
 
 std::vector<std::shared_ptr<const backend::EncodedSource>> StepDecoder::encode(

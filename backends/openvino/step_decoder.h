@@ -22,7 +22,7 @@ class StepDecoder : public backend::PagedRunner {
 
  private:
   void run(std::span<const backend::SequenceStep> sequences, std::vector<float>& logits) override;
-  void copy(int32_t from, int32_t to) override;
+  void copy(int32_t from, int32_t to) override { blocks_.copy(from, to); }
   std::vector<std::shared_ptr<const backend::EncodedSource>> encode(
       const std::vector<std::span<const int64_t>>& texts) override;
   void lay_out(std::span<const backend::SequenceStep> sequences);
@@ -30,7 +30,7 @@ class StepDecoder : public backend::PagedRunner {
   ov::CompiledModel model_;
   SourceReader sources_;
   const ErrorContext context_;
-  SparseMemory memory_;
+  SparseBlocks blocks_;
   ov::InferRequest request_;
   bool failed_ = true;  // the request is not to be trusted
   StepLayout step_;

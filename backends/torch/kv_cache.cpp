@@ -15,8 +15,7 @@ int64_t KvCache::block_bytes(const std::vector<CacheShape>& layers, DType dtype)
 KvCache::KvCache(const std::vector<CacheShape>& layers, DType dtype, int64_t blocks)
     : dtype_(dtype),
       element_bytes_(dtype_info(dtype).block_bytes),
-      block_bytes_(block_bytes(layers, dtype)),
-      memory_(static_cast<size_t>(blocks * block_bytes_)) {
+      blocks_(blocks, block_bytes(layers, dtype)) {
   int64_t offset = 0;
   for (const auto& shape : layers) {
     const int64_t bytes = shape.kv_heads * rows_bytes(shape);
@@ -31,16 +30,17 @@ int64_t KvCache::rows_bytes(const CacheShape& shape) const {
 
 kernels::CachedHead KvCache::head(int32_t layer, int64_t kv_head, const int32_t* blocks) const {
   const auto& place = layers_[static_cast<size_t>(layer)];
-  const std::byte* first = memory_.data() + kv_head * rows_bytes(place.shape);
-  return {first + place.keys, first + place.values, dtype_, blocks, block_bytes_, kBlockTokens};
+  const std::byte* first = blocks_.data() + kv_head * rows_bytes(place.shape);
+  return {first + place.keys,    first + place.values, dtype_, blocks,
+          blocks_.block_bytes(), kBlockTokens};
 }
 
 void KvCache::write(int32_t layer, const int32_t* blocks, int64_t position, const float* keys,
                     const float* values) {
   const auto& place = layers_[static_cast<size_t>(layer)];
   const int64_t size = place.shape.head_size;
-  std::byte* target =
-      block(blocks[position / kBlockTokens]) + position % kBlockTokens * size * element_bytes_;
+  std::byte* target = blocks_.block(blocks[position / kBlockTokens]) +
+                      position % kBlockTokens * size * element_bytes_;
   const auto put = [&](const float* x, std::byte* out) {
     if (dtype_ == DType::kF32)
       std::memcpy(out, x, static_cast<size_t>(size) * sizeof(float));
@@ -51,16 +51,6 @@ void KvCache::write(int32_t layer, const int32_t* blocks, int64_t position, cons
     put(keys + h * size, target + place.keys);
     put(values + h * size, target + place.values);
   }
-}
-
-void KvCache::prepare(int32_t index) {
-  const auto bytes = static_cast<size_t>(block_bytes_);
-  memory_.prepare(static_cast<size_t>(index) * bytes, bytes);
-}
-
-void KvCache::copy(int32_t from, int32_t to) {
-  prepare(to);
-  std::memcpy(block(to), block(from), static_cast<size_t>(block_bytes_));
 }
 
 }  // namespace mm_orch::torch_backend

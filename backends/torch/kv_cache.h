@@ -32,24 +32,19 @@ class KvCache {
   /// Writes keys and values [K, D] of the token at `position`.
   void write(int32_t layer, const int32_t* blocks, int64_t position, const float* keys,
              const float* values);
-  void copy(int32_t from, int32_t to);
-  /// Before a block is written.
-  /// @throws OutOfMemoryError  a limit of the process forbids it.
-  void prepare(int32_t index);
+  SparseBlocks& blocks() { return blocks_; }
 
  private:
   struct Layer {
     CacheShape shape;
     int64_t keys, values;  // offsets in a block
   };
-  std::byte* block(int32_t index) const { return memory_.data() + index * block_bytes_; }
   int64_t rows_bytes(const CacheShape& shape) const;
 
   DType dtype_;
   int64_t element_bytes_;
-  int64_t block_bytes_;
   std::vector<Layer> layers_;
-  SparseMemory memory_;
+  SparseBlocks blocks_;
 };
 
 }  // namespace mm_orch::torch_backend

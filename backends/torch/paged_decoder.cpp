@@ -41,9 +41,7 @@ void PagedDecoder::lay_out(std::span<const backend::SequenceStep> sequences) {
     const auto first = static_cast<int64_t>(frame_.ids.size());
     const auto count = static_cast<int64_t>(sequence.tokens.size());
     frame_.ids.insert(frame_.ids.end(), sequence.tokens.begin(), sequence.tokens.end());
-    const int64_t end = layout().blocks_for(sequence.past + count);
-    for (int64_t i = sequence.past / KvCache::kBlockTokens; i < end; ++i)
-      cache_.prepare(sequence.blocks[static_cast<size_t>(i)]);
+    cache_.blocks().prepare(written_blocks(sequence));
     for (int64_t t = 0; t < count; ++t) {
       frame_.positions.push_back(sequence.past + t);
       if (count <= kFewTokens) frame_.few_rows.push_back(first + t);

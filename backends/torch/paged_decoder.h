@@ -14,7 +14,7 @@ class PagedDecoder : public backend::PagedRunner {
 
  private:
   void run(std::span<const backend::SequenceStep> sequences, std::vector<float>& logits) override;
-  void copy(int32_t from, int32_t to) override { cache_.copy(from, to); }
+  void copy(int32_t from, int32_t to) override { cache_.blocks().copy(from, to); }
   std::vector<std::shared_ptr<const backend::EncodedSource>> encode(
       const std::vector<std::span<const int64_t>>& texts) override;
   void lay_out(std::span<const backend::SequenceStep> sequences);

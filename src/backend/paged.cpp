@@ -53,6 +53,13 @@ void PagedRunner::copy_block(int32_t from, int32_t to) {
   copy(from, to);
 }
 
+std::span<const int32_t> PagedRunner::written_blocks(const SequenceStep& sequence) const {
+  const int64_t first = sequence.past / layout_.block_tokens;
+  const int64_t end =
+      layout_.blocks_for(sequence.past + static_cast<int64_t>(sequence.tokens.size()));
+  return sequence.blocks.subspan(static_cast<size_t>(first), static_cast<size_t>(end - first));
+}
+
 int64_t blocks_within(uint64_t budget_bytes, uint64_t block_bytes, int64_t block_tokens,
                       int64_t context_length) {
   constexpr uint64_t kLeast = 4096;  // also where there is no attention: blocks are counted too

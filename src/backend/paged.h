@@ -64,6 +64,8 @@ class MM_ORCH_EXPORT PagedRunner {
  protected:
   PagedRunner(const graph::ModelInfo& info, const Layout& layout)
       : info_(info), layout_(layout), pool_(layout.blocks) {}
+  /// Those that a step writes to.
+  std::span<const int32_t> written_blocks(const SequenceStep& sequence) const;
 
  private:
   virtual void run(std::span<const SequenceStep> sequences, std::vector<float>& logits) = 0;

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "mm_orch/errors.h"
 
@@ -36,5 +37,18 @@ void SparseMemory::prepare(size_t offset, size_t bytes) {
 }
 
 SparseMemory::~SparseMemory() { ::munmap(data_, bytes_); }
+
+SparseBlocks::SparseBlocks(int64_t count, int64_t block_bytes)
+    : memory_(static_cast<size_t>(count * block_bytes)), block_bytes_(block_bytes) {}
+
+void SparseBlocks::prepare(std::span<const int32_t> blocks) {
+  const auto bytes = static_cast<size_t>(block_bytes_);
+  for (const int32_t index : blocks) memory_.prepare(static_cast<size_t>(index) * bytes, bytes);
+}
+
+void SparseBlocks::copy(int32_t from, int32_t to) {
+  prepare({&to, 1});
+  std::memcpy(block(to), block(from), static_cast<size_t>(block_bytes_));
+}
 
 }  // namespace mm_orch

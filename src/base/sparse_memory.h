@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "mm_orch/export.h"
@@ -26,6 +28,25 @@ class MM_ORCH_EXPORT SparseMemory {
   std::byte* data_;
   size_t bytes_;
   std::vector<bool> prepared_;  // by chunk
+};
+
+/// The blocks of a KV cache in such memory.
+class MM_ORCH_EXPORT SparseBlocks {
+ public:
+  /// @throws OutOfMemoryError  as SparseMemory.
+  SparseBlocks(int64_t count, int64_t block_bytes);
+  /// Before they are written.
+  /// @throws OutOfMemoryError  as SparseMemory::prepare.
+  void prepare(std::span<const int32_t> blocks);
+  /// Prepares block `to`; it gets what block `from` holds.
+  void copy(int32_t from, int32_t to);
+  std::byte* data() const { return memory_.data(); }
+  std::byte* block(int32_t index) const { return data() + index * block_bytes_; }
+  int64_t block_bytes() const { return block_bytes_; }
+
+ private:
+  SparseMemory memory_;
+  int64_t block_bytes_;
 };
 
 }  // namespace mm_orch

@@ -24,6 +24,17 @@ TEST(SparseMemory, IsWrittenWhereItWasPrepared) {
   EXPECT_NO_THROW(SparseMemory(0).prepare(0, 0));
 }
 
+TEST(SparseBlocks, ACopyHasWhatTheBlockHolds) {
+  SparseBlocks blocks(3, 5 << 20);
+  const int32_t written[] = {2};
+  blocks.prepare(written);
+  blocks.block(2)[0] = std::byte{1};
+  blocks.block(2)[(5 << 20) - 1] = std::byte{2};
+  blocks.copy(2, 0);
+  EXPECT_EQ(blocks.data()[0], std::byte{1});
+  EXPECT_EQ(blocks.data()[(5 << 20) - 1], std::byte{2});
+}
+
 uint64_t data_bytes() {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;)
