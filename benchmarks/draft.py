@@ -7,7 +7,6 @@ Usage: draft.py FOLDER --output benchmarks/results/draft.json
 """
 
 import argparse
-import datetime
 import json
 import statistics
 import tempfile
@@ -96,7 +95,7 @@ def main() -> None:
         row["gain"] = round(medians[1] / medians[0], 2)
         rows.append(row)
         print(target, medians, row["gain"])
-    result = {"date": str(datetime.date.today()), "machine": describe(), "measured": rows}
+    result = {"machine": describe(), "measured": rows}
     options.output.write_text(json.dumps(result, indent=2) + "\n")
 
 
