@@ -61,12 +61,16 @@ void add_beams(CLI::App& command, GenerationConfig& config) {
       ->type_name("X");
 }
 
-void add_draft(CLI::App& command, GenerationConfig& config) {
+void add_guesses(CLI::App& command, GenerationConfig& config) {
   command
       .add_option("--draft-model", config.draft_model,
                   "a faster model with the same vocabulary, whose guesses are checked (off: none)")
       ->group(kGroup)
       ->type_name("MODEL");
+  command
+      .add_flag("!--no-prompt-lookup", config.prompt_lookup,
+                "do not guess tokens from earlier in the text")
+      ->group(kGroup);
 }
 
 void add_stops(CLI::App& command, GenerationOptions& options) {
@@ -92,7 +96,7 @@ void add_generation_options(CLI::App& command, GenerationOptions& options) {
   add_lengths(command, options.config);
   add_sampling(command, options);
   add_beams(command, options.config);
-  add_draft(command, options.config);
+  add_guesses(command, options.config);
   add_stops(command, options);
 }
 

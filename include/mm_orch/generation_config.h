@@ -86,6 +86,10 @@ struct GenerationConfig {
   /// together; the text is the same (where a model computes in 8 bits, up to rounding), sooner. It
   /// pauses where that does not pay. Not with beams. Off: not set. Source: Leviathan et al. 2023.
   std::optional<std::string> draft_model;
+  /// Guess tokens by looking up how the text went on earlier, and check them together: the text is
+  /// the same (as with draft_model), sooner where it repeats itself. It pauses where that does not
+  /// pay. Not with beams. Default: on. Source: Saxena 2023, "Prompt Lookup Decoding".
+  std::optional<bool> prompt_lookup;
 
   StreamCallback stream;
   std::shared_ptr<const CancelToken> cancel;

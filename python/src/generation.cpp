@@ -102,6 +102,7 @@ GenerationConfig generation_config(const nb::dict& options, bool indexed, Call& 
   from.read("length_penalty", kNumber, config.length_penalty);
   config.early_stopping = early_stopping(from.get("early_stopping"));
   config.draft_model = draft_model(from.get("draft_model"));
+  from.read("prompt_lookup", "True or False", config.prompt_lookup);
   config.stop_strings = stop_strings(from.get("stop_strings"));
 
   const nb::object eos = from.get("eos_token_id");

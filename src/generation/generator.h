@@ -46,6 +46,7 @@ struct ResolvedConfig {
   StreamCallback stream;
   std::shared_ptr<const CancelToken> cancel;
   std::shared_ptr<const DraftModel> draft;  // null: none
+  bool prompt_lookup = true;
 };
 
 /// Validates ranges and merges the sources of defaults. EOS ids come from generation_config.json,
@@ -54,8 +55,8 @@ struct ResolvedConfig {
 /// @throws InvalidInputError  a value out of range (named, with the range), prompt empty or not
 ///                            shorter than the context, or prompt + max_new_tokens beyond the
 ///                            context when max_new_tokens was asked for by the caller; beams
-///                            together with sampling, a stream, stop strings or a
-///                            draft model.
+///                            together with sampling, a stream, stop strings, a
+///                            draft model or prompt lookup.
 MM_ORCH_EXPORT ResolvedConfig resolve(const GenerationConfig& asked,
                                       const nlohmann::json& generation_config,
                                       const nlohmann::json& config, int64_t prompt_tokens,

@@ -14,12 +14,14 @@ namespace mm_orch::generation {
 class Guesses {
  public:
   explicit Guesses(const ResolvedConfig& config) {
+    if (config.prompt_lookup) lookup_.emplace();
     if (config.draft) model_.emplace(*config.draft, config);
   }
 
   std::span<const int64_t> guess(const std::vector<int64_t>& prompt,
                                  const std::vector<int64_t>& new_tokens) {
-    const auto found = lookup_.guess(prompt, new_tokens);
+    std::span<const int64_t> found;
+    if (lookup_) found = lookup_->guess(prompt, new_tokens);
     looked_up_ = !found.empty() || !model_;
     return looked_up_ ? found : model_->guess(prompt, new_tokens);
   }
@@ -28,7 +30,7 @@ class Guesses {
   void judge(int64_t right, double plain_s, double check_s) {
     if (!looked_up_) return model_->judge(right, plain_s, check_s);
     const double cost = plain_s > 0.0 ? check_s / plain_s : 1.0;
-    lookup_.judge(right, model_ ? cost * model_->gain() : cost);
+    lookup_->judge(right, model_ ? cost * model_->gain() : cost);
   }
 
   void end() {
@@ -36,7 +38,7 @@ class Guesses {
   }
 
  private:
-  LookupDraft lookup_;
+  std::optional<LookupDraft> lookup_;
   std::optional<ModelDraft> model_;
   bool looked_up_ = true;  // the last guess
 };

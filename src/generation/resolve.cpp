@@ -233,6 +233,7 @@ void check_beams(const GenerationConfig& asked, const ResolvedConfig& resolved) 
   if (resolved.stream) refuse("beams cannot be streamed", "leave out the stream");
   if (!resolved.stop_strings.empty()) refuse("beams know no stop strings", "leave them out");
   if (asked.draft_model) refuse("beams take no guesses", "leave out the draft model");
+  if (asked.prompt_lookup == true) refuse("beams take no guesses", "leave out prompt_lookup");
 }
 
 uint64_t random_seed() {
@@ -273,6 +274,7 @@ ResolvedConfig resolve(const GenerationConfig& asked, const json& generation_con
   resolved.seed = asked.seed ? *asked.seed : random_seed();
   resolved.stop_strings = asked.stop_strings;
   resolved.eos_token_ids = resolve_eos(asked, defaults, config);
+  resolved.prompt_lookup = asked.prompt_lookup.value_or(true);
   resolved.stream = asked.stream;
   resolved.cancel = asked.cancel;
   check_beams(asked, resolved);

@@ -97,6 +97,21 @@ TEST_P(Speculation, GivesTheSameTokensInFewerSteps) {
   EXPECT_EQ(steps + accepted, tokens);
 }
 
+TEST_P(Speculation, GuessesNothingWherePromptLookupIsOff) {
+  ResolvedConfig config;
+  config.max_new_tokens = 60;
+  config.do_sample = GetParam();
+  config.temperature = 0.3f;
+  config.prompt_lookup = false;
+  TokenCache cache(128);
+  cache.logits_of = [](std::span<const int64_t> history) { return counting(history); };
+  ModelSessions sessions(ScheduledModel::schedule(std::make_shared<CacheModel>(cache), {}));
+  const std::vector<Tokens> prompts{{1, 2, 3, 1, 2, 3, 1, 2, 3}};
+  const auto result = generate(sessions, nullptr, prompts, config)[0];
+  EXPECT_EQ(result.draft_tokens, 0);
+  EXPECT_EQ(cache.steps, static_cast<int64_t>(result.new_tokens.size()));
+}
+
 INSTANTIATE_TEST_SUITE_P(Decoding, Speculation, ::testing::Bool(),
                          [](const auto& test) { return test.param ? "Sampled" : "Greedy"; });
 

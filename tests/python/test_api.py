@@ -92,6 +92,18 @@ def test_seed_repeats_and_none_means_default(manager, tiny_model):
     assert manager.generate(tiny_model, "Hello", **(sample | {"seed": 8})) != first
 
 
+def test_prompt_lookup_guesses_unless_refused(manager, tiny_model):
+    prompt = manager.tokenize(tiny_model, "one two three " * 8)
+    options = {"max_new_tokens": 200, "eos_token_id": []}
+    guessing = manager.generate_tokens(tiny_model, prompt, **options)
+    plain = manager.generate_tokens(tiny_model, prompt, prompt_lookup=False, **options)
+    assert guessing.draft_tokens > 0
+    assert plain.draft_tokens == 0
+    assert plain.new_tokens == guessing.new_tokens
+    with pytest.raises(exceptions.InvalidInputError, match="leave out prompt_lookup"):
+        manager.generate_tokens(tiny_model, prompt, prompt_lookup=True, num_beams=2)
+
+
 def test_unknown_option_names_the_nearest(manager, tiny_model):
     with pytest.raises(TypeError, match="'max_tokens': did you mean 'max_new_tokens'"):
         manager.generate(tiny_model, "Hello", max_tokens=5)

@@ -104,6 +104,8 @@ def test_a_draft_model_changes_no_text(work):
     plain = json.loads(output(*arguments, cwd=work))
     drafted = json.loads(output(*arguments, "--draft-model", gguf, cwd=work))
     assert drafted["new_tokens"] == plain["new_tokens"]
+    unguessed = json.loads(output(*arguments, "--no-prompt-lookup", cwd=work))
+    assert unguessed["new_tokens"] == plain["new_tokens"]
     line = error(3, "run", NAME, "Hi", "--draft-model", NAME, cwd=work)
     assert "cannot be the draft model" in line
 

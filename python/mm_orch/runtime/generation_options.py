@@ -49,6 +49,10 @@ class GenerationOptions(TypedDict, total=False):
     """A loaded, faster decoder with the same vocabulary. It guesses tokens that the model checks
     together: the same text (where a model computes in 8 bits, up to rounding), sooner. It pauses
     where that does not pay. Not with beams. Default: none."""
+    prompt_lookup: bool | None
+    """Guess tokens by looking up how the text went on earlier, and check them together: the same
+    text (as with draft_model), sooner where it repeats itself. It pauses where that does not pay.
+    Not with beams. Default: True."""
     stop_strings: str | Iterable[str] | None
     """Generation ends before the first of these. Default: none."""
     eos_token_id: int | Iterable[int] | None
