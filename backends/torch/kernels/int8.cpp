@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/int8_formats.h"
+#include "kernels/read_ahead.h"
 
 namespace mm_orch::torch_backend::kernels {
 
@@ -90,11 +91,12 @@ MM_ORCH_INLINE void tile(const Int8Args& a, int64_t row, int64_t column) {
   const ByteGroup* x = a.x + row * groups;
   S::Vector acc[kRows][kOut] = {};
   float low[kRows][kOut] = {};
+  const ReadAhead ahead(w, a.weight.row_bytes, kOut, kGroupBytes);
   for (int64_t g = 0; g < groups; ++g) {
     WeightGroup weights[kOut];
     for (int o = 0; o < kOut; ++o) {
       weights[o] = Group::group(w + o * a.weight.row_bytes, g);
-      __builtin_prefetch(w + (kOut + o) * a.weight.row_bytes + g * kGroupBytes);
+      ahead.read(o, g);
     }
     for (int r = 0; r < kRows; ++r) {
       const ByteGroup& part = x[r * groups + g];
