@@ -115,7 +115,7 @@ struct Sums {
 
 // Writes them into y; a piece is a tile.
 struct Written : Sums {
-  static constexpr int64_t kPieces = 2;         // of a block of x
+  static constexpr int64_t kPieces = 2;      // of a block of x
   static constexpr int64_t kAhead = kPanel;  // from a panel's weight rows to the next one's
   const PackedArgs& a;
 
@@ -163,7 +163,7 @@ struct Gated : Sums {
 // Two blocks of weight rows times kBlocks blocks of x.
 template <int kWeightParts, int kParts, int kBlocks, class Output>
 MM_ORCH_AMX inline void multiply_tiles(const uint16_t* weight, const uint16_t* x, int64_t depth,
-                                 Output& output) {
+                                       Output& output) {
   const uint16_t* second_weight = weight + depth * kWeightParts * kTile;
   const uint16_t* second_x = x + depth * kParts * kTile;
   SumTiles<kBlocks>::clear();
@@ -304,7 +304,9 @@ void pack_rows(const float* x, int64_t x_stride, const PackedRows& packed, int64
     pack_blocks<3>(x, x_stride, packed, first, last, out);
 }
 
-int64_t panel_scratch_size(const PackedRows& x) { return 2 * kSide * tiles(x.columns) * kDepth * 3; }
+int64_t panel_scratch_size(const PackedRows& x) {
+  return 2 * kSide * tiles(x.columns) * kDepth * 3;
+}
 
 void packed_linear(const PackedArgs& args, int64_t first, int64_t last, uint16_t* scratch) {
   run(args, first, last, scratch);

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernels/amx.h"
+#include "kernels/packed_linear.h"
 #include "kernels/rows.h"
 #include "ops/aligned.h"
 #include "ops/lowering.h"

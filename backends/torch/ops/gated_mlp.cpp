@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "ops/aligned.h"
-#include "ops/amx_linear.h"
 #include "ops/lowering.h"
+#include "ops/packed_linear.h"
 #include "ops/parallel.h"
 
 namespace mm_orch::torch_backend {
@@ -18,7 +18,7 @@ struct GatedMlp {
   int parts;
 };
 
-void run_on_amx(const GatedMlp& op, const View& x, const View& y) {
+void run_packed(const GatedMlp& op, const View& x, const View& y) {
   static thread_local std::vector<uint16_t> x_buffer, product_buffer, scratch_buffer;
   const int64_t inner = op.down->columns;
   auto* product = aligned(product_buffer, kernels::packed_size(x.rows, inner, op.parts));
@@ -28,11 +28,11 @@ void run_on_amx(const GatedMlp& op, const View& x, const View& y) {
   const int64_t x_rows = rows_at_once(x.rows, x.columns, op.parts);
   for (int64_t row = 0; row < x.rows; row += x_rows) {
     const auto packed = pack(x, row, std::min(x_rows, x.rows - row), op.parts, x_buffer);
-    const kernels::AmxGatedArgs args{packed, op.gate_up->ranges[0].rows, inner, op.gate_up_bias,
-                                     part_of_product(row)};
-    parallel_for(inner / kernels::kAmxGatedPanel, 2, [&](int64_t first, int64_t last) {
-      kernels::amx_gated(args, first, last,
-                         aligned(scratch_buffer, kernels::amx_scratch_size(packed)));
+    const kernels::PackedGatedArgs args{packed, op.gate_up->ranges[0].rows, inner, op.gate_up_bias,
+                                        part_of_product(row)};
+    parallel_for(inner / kernels::kGatedPanel, 2, [&](int64_t first, int64_t last) {
+      kernels::packed_gated(args, first, last,
+                            aligned(scratch_buffer, kernels::panel_scratch_size(packed)));
     });
   }
   const int64_t product_rows = rows_at_once(x.rows, inner, op.parts);
@@ -90,7 +90,8 @@ Step lower_gated_mlp(const graph::Node* nodes, Lowering& lowering) {
   return [=, apart = std::move(apart), precision = weights.precision(), input = nodes[0].inputs[0],
           output = nodes[4].outputs[0]](Frame& frame) {
     const View x = frame.values[input];
-    if (together && prefers_amx(x.rows, precision)) return run_on_amx(op, x, frame.values[output]);
+    if (together && prefers_packed(x.rows, precision))
+      return run_packed(op, x, frame.values[output]);
     for (const auto& step : apart) step(frame);
   };
 }

@@ -8,8 +8,8 @@
 
 #include "kernels/int8.h"
 #include "kernels/rowwise.h"
-#include "ops/amx_linear.h"
 #include "ops/lowering.h"
+#include "ops/packed_linear.h"
 #include "ops/parallel.h"
 
 namespace mm_orch::torch_backend {
@@ -88,7 +88,8 @@ void many_rows(const Matrix& weight, const View& x, const View& y) {
 
 void apply_linear(const Matrix& weight, const float* bias, Precision precision, const View& x,
                   const View& y) {
-  if (prefers_amx(x.rows, precision)) return linear_on_amx(weight, bias, parts_of(precision), x, y);
+  if (prefers_packed(x.rows, precision))
+    return linear_packed(weight, bias, parts_of(precision), x, y);
   if (x.rows <= kFewRows || precision == Precision::kINT8)
     return few_rows(weight, bias, precision, x, y);
   many_rows(weight, x, y);

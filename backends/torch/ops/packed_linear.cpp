@@ -40,14 +40,15 @@ void multiply_packed(const Matrix& weight, const float* bias, const kernels::Pac
   static thread_local std::vector<uint16_t> scratch_buffer;
   for (const auto& range : weight.ranges) {
     const kernels::PackedArgs args{x,
-                                range.rows,
-                                range.count,
-                                bias ? bias + range.first : nullptr,
-                                y.row(first) + range.first,
-                                y.stride};
+                                   range.rows,
+                                   range.count,
+                                   bias ? bias + range.first : nullptr,
+                                   y.row(first) + range.first,
+                                   y.stride};
     const int64_t panels = (range.count + kernels::kPanel - 1) / kernels::kPanel;
     parallel_for(panels, 1, [&](int64_t begin, int64_t end) {
-      kernels::packed_linear(args, begin, end, aligned(scratch_buffer, kernels::panel_scratch_size(x)));
+      kernels::packed_linear(args, begin, end,
+                             aligned(scratch_buffer, kernels::panel_scratch_size(x)));
     });
   }
 }

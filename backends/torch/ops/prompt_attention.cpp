@@ -3,9 +3,9 @@
 // that these are packed once for all of them. In bfloat16 it has a kernel of its own
 // (kernels/amx_attention.h).
 
-#include "kernels/amx.h"
 #include "kernels/amx_attention.h"
 #include "kernels/attention.h"
+#include "kernels/packed_linear.h"
 #include "ops/aligned.h"
 #include "ops/parallel.h"
 #include "ops/self_attention.h"
@@ -84,9 +84,9 @@ void attend_block(const Job& job, int64_t kv_head, int64_t first, int64_t count)
     kernels::pack_rows(x, x_stride, part, 0, padded / kBlock,
                        packed + kernels::packed_size(head * padded, columns, op.parts));
   };
-  const auto multiply = [&](const kernels::AmxArgs& args) {
-    auto* scratch = aligned(scratch_buffer, kernels::amx_scratch_size(args.x));
-    kernels::amx_linear(args, 0, (args.out + kernels::kAmxPanel - 1) / kernels::kAmxPanel, scratch);
+  const auto multiply = [&](const kernels::PackedArgs& args) {
+    auto* scratch = aligned(scratch_buffer, kernels::panel_scratch_size(args.x));
+    kernels::packed_linear(args, 0, (args.out + kernels::kPanel - 1) / kernels::kPanel, scratch);
   };
 
   auto* packed =

@@ -8,7 +8,7 @@
 #include <tuple>
 #include <vector>
 
-#include "kernels/amx.h"
+#include "kernels/packed_linear.h"
 #include "kernels/rows.h"
 
 namespace mm_orch::testing {
