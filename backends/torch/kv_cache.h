@@ -19,7 +19,7 @@ struct CacheShape {  // of one layer
 
 class KvCache {
  public:
-  /// The rows of keys that AMX multiplies at a time.
+  /// The rows of keys that a packed product takes at a time.
   static constexpr int64_t kBlockTokens = 32;
 
   /// @param dtype  kF32 or kBF16.

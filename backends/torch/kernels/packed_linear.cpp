@@ -9,7 +9,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "kernels/amx_tiles.h"
+#include "kernels/bf16_tiles.h"
 #include "kernels/formats.h"
 
 namespace mm_orch::torch_backend::kernels {
@@ -21,8 +21,8 @@ bool may_use_tiles() {
 }
 
 template <int kParts>
-MM_ORCH_AMX void pack_blocks(const float* x, int64_t x_stride, const PackedRows& packed,
-                             int64_t first, int64_t last, uint16_t* out) {
+MM_ORCH_BF16 void pack_blocks(const float* x, int64_t x_stride, const PackedRows& packed,
+                              int64_t first, int64_t last, uint16_t* out) {
   const int64_t depth = tiles(packed.columns);
   alignas(64) uint16_t parts[kParts][kTile];
   for (int64_t block = first; block < last; ++block) {
@@ -48,8 +48,8 @@ MM_ORCH_AMX void pack_blocks(const float* x, int64_t x_stride, const PackedRows&
 // Rows [first, first + 16) of the weight as tiles [depth][parts]; zeros from row `end` on. Reads
 // `ahead` rows further on into the cache.
 template <class Format, int kParts>
-MM_ORCH_AMX void expand_block(const Rows& weight, int64_t columns, int64_t first, int64_t end,
-                              int64_t ahead, uint16_t* out) {
+MM_ORCH_BF16 void expand_block(const Rows& weight, int64_t columns, int64_t first, int64_t end,
+                               int64_t ahead, uint16_t* out) {
   using S = Simd<16>;
   constexpr auto kDepthBytes = static_cast<int64_t>(kDepth * Format::kBits / 8);
   const int64_t depth = tiles(columns);
@@ -80,8 +80,8 @@ MM_ORCH_AMX void expand_block(const Rows& weight, int64_t columns, int64_t first
 }
 
 // A tile of sums [16 weight rows, 16 rows of x] into y, transposed.
-MM_ORCH_AMX __attribute__((noinline)) void write_out(const float* sums, const PackedArgs& a,
-                                                     int64_t row, int64_t column) {
+MM_ORCH_BF16 __attribute__((noinline)) void write_out(const float* sums, const PackedArgs& a,
+                                                      int64_t row, int64_t column) {
   __m512i lines[16];
   for (int i = 0; i < 16; ++i) lines[i] = _mm512_load_si512(sums + i * kSide);
   transpose(lines);
@@ -123,7 +123,7 @@ struct Written : Sums {
   int64_t weight_rows() const { return a.out; }
   // The first row of block 0 or 1 of the panel.
   int64_t weight_row(int64_t of_panel, int64_t i) const { return of_panel * kPanel + i * kSide; }
-  MM_ORCH_AMX void write_next() {
+  MM_ORCH_BF16 void write_next() {
     const int64_t column = panel * kPanel + next % 2 * kSide;
     if (column < a.out) write_out(tile(next), a, (block + next / 2) * kSide, column);
     ++next;
@@ -140,7 +140,7 @@ struct Gated : Sums {
   explicit Gated(const PackedGatedArgs& args) : a(args) {}
   int64_t weight_rows() const { return 2 * a.out; }
   int64_t weight_row(int64_t of_panel, int64_t i) const { return i * a.out + of_panel * kSide; }
-  MM_ORCH_AMX void write_next() {
+  MM_ORCH_BF16 void write_next() {
     const int64_t of_x = next / kPieces, pair = next % kPieces;
     __m512 values[2];
     for (int64_t i = 0; i < 2; ++i) {
@@ -162,8 +162,8 @@ struct Gated : Sums {
 
 // Two blocks of weight rows times kBlocks blocks of x.
 template <int kWeightParts, int kParts, int kBlocks, class Output>
-MM_ORCH_AMX inline void multiply_tiles(const uint16_t* weight, const uint16_t* x, int64_t depth,
-                                       Output& output) {
+MM_ORCH_BF16 inline void multiply_tiles(const uint16_t* weight, const uint16_t* x, int64_t depth,
+                                        Output& output) {
   const uint16_t* second_weight = weight + depth * kWeightParts * kTile;
   const uint16_t* second_x = x + depth * kParts * kTile;
   SumTiles<kBlocks>::clear();
@@ -183,38 +183,21 @@ MM_ORCH_AMX inline void multiply_tiles(const uint16_t* weight, const uint16_t* x
   SumTiles<kBlocks>::store(sums, sums + 2 * kSide * kSide);
 }
 
-// The same of 16 weight rows and 16 rows of x, on AVX-512's dot products of pairs.
-MM_ORCH_AMX inline void multiply_block(const uint16_t* weight, const uint16_t* x, int64_t depth,
-                                       float* sums) {
-  __m512 rows[kSide] = {};
-  for (int64_t k = 0; k < depth; ++k, weight += kTile, x += kTile) {
-    for (int64_t pair = 0; pair < kSide; ++pair) {
-      const auto of_x = (__m512bh)_mm512_load_si512(x + pair * kDepth);
-#pragma GCC unroll 16
-      for (int64_t r = 0; r < kSide; ++r) {
-        int32_t of_weight;
-        std::memcpy(&of_weight, weight + r * kDepth + 2 * pair, sizeof of_weight);
-        rows[r] = _mm512_dpbf16_ps(rows[r], (__m512bh)_mm512_set1_epi32(of_weight), of_x);
-      }
-    }
-  }
-#pragma GCC unroll 16
-  for (int64_t r = 0; r < kSide; ++r) _mm512_store_ps(sums + r * kSide, rows[r]);
-}
-
+// The same on AVX-512.
 template <int kBlocks, class Output>
-MM_ORCH_AMX void multiply_without_tiles(const uint16_t* weight, const uint16_t* x, int64_t depth,
-                                        Output& output) {
+MM_ORCH_BF16 void multiply_without_tiles(const uint16_t* weight, const uint16_t* x, int64_t depth,
+                                         Output& output) {
   while (output.next < output.left) output.write_next();
   float* sums = output.free_buffer();
   for (int64_t block = 0; block < kBlocks; ++block)
     for (int64_t half = 0; half < 2; ++half, sums += kSide * kSide)
-      multiply_block(weight + half * depth * kTile, x + block * depth * kTile, depth, sums);
+      multiply_block<false>({weight + half * depth * kTile, kDepth, kTile},
+                            x + block * depth * kTile, depth, sums);
 }
 
 template <bool kTiles, int kWeightParts, int kParts, int kBlocks, class Output>
-MM_ORCH_AMX inline void multiply(const uint16_t* weight, const uint16_t* x, int64_t depth,
-                                 Output& output) {
+MM_ORCH_BF16 inline void multiply(const uint16_t* weight, const uint16_t* x, int64_t depth,
+                                  Output& output) {
   if constexpr (kTiles)
     multiply_tiles<kWeightParts, kParts, kBlocks>(weight, x, depth, output);
   else
@@ -222,8 +205,8 @@ MM_ORCH_AMX inline void multiply(const uint16_t* weight, const uint16_t* x, int6
 }
 
 template <bool kTiles, int kWeightParts, int kParts, class Output>
-MM_ORCH_AMX void multiply_panel(const PackedRows& x, int64_t panel, const uint16_t* weight,
-                                Output& output) {
+MM_ORCH_BF16 void multiply_panel(const PackedRows& x, int64_t panel, const uint16_t* weight,
+                                 Output& output) {
   const int64_t depth = tiles(x.columns);
   const int64_t blocks = (x.rows + kSide - 1) / kSide;
   finish_writing(weight);
@@ -250,7 +233,7 @@ template <class Args, int kParts>
 using OutputOf = std::conditional_t<std::is_same_v<Args, PackedArgs>, Written, Gated<kParts>>;
 
 template <class Format, bool kTiles, int kWeightParts, int kParts, class Args>
-MM_ORCH_AMX void run_panels(const Args& a, int64_t first, int64_t last, uint16_t* scratch) {
+MM_ORCH_BF16 void run_panels(const Args& a, int64_t first, int64_t last, uint16_t* scratch) {
   const int64_t columns = a.x.columns;
   OutputOf<Args, kParts> output(a);
   for (int64_t panel = first; panel < last; ++panel) {
@@ -264,7 +247,7 @@ MM_ORCH_AMX void run_panels(const Args& a, int64_t first, int64_t last, uint16_t
 }
 
 template <class Args>
-MM_ORCH_AMX void run(const Args& args, int64_t first, int64_t last, uint16_t* scratch) {
+MM_ORCH_BF16 void run(const Args& args, int64_t first, int64_t last, uint16_t* scratch) {
   const bool has_tiles = has_amx();
   if (has_tiles) configure();
   with_format(args.weight.dtype, [&](auto format) {

@@ -1,5 +1,5 @@
-// x · weightᵀ for many rows on AMX: tiles of 16 weight rows times 16 rows of x, bfloat16
-// products summed in float32.
+// x · weightᵀ for many rows: tiles of 16 weight rows times 16 rows of x, bfloat16 products summed
+// in float32, on AMX or AVX-512.
 //
 // A float is the sum of three bfloat16 (8 bits each of its 24), so that products of the parts,
 // without those below the last bit of a float, give the accuracy of a float32 product:
@@ -17,7 +17,7 @@ bool has_amx();
 /// one part alone are supported.
 bool multiplies_bf16();
 
-/// Rows of x, packed for AMX: blocks of 16, in each of which `parts` bfloat16 make a float.
+/// Rows of x, packed for it: blocks of 16, in each of which `parts` bfloat16 make a float.
 struct PackedRows {
   const uint16_t* data;
   int64_t rows;

@@ -1,6 +1,6 @@
 // Attention over the cache: a few new tokens, head by head, with our own kernel, which
-// reads each key and value where it lies; a prompt on AMX (prompt_attention.cpp) or, without it,
-// with torch's blocked kernel.
+// reads each key and value where it lies; a prompt by packed products (prompt_attention.cpp) or,
+// where the processor has none for it, with torch's blocked kernel.
 #include "kernels/attention.h"
 
 #include <ATen/ops/empty.h>
@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernels/packed_linear.h"
 #include "kernels/rows.h"
 #include "ops/aligned.h"
 #include "ops/lowering.h"
@@ -164,8 +163,8 @@ Step lower_attention(const graph::Attention& attention, const graph::Node& node,
     attend_few(op, frame, frame.values[q], frame.values[output]);
     for (const auto& sequence : frame.sequences)
       if (sequence.tokens > kFewTokens)
-        (kernels::has_amx() ? attend_on_amx : attend_many)(op, frame, sequence, frame.values[q],
-                                                           frame.values[output]);
+        (can_attend_packed(op) ? attend_packed : attend_many)(op, frame, sequence, frame.values[q],
+                                                              frame.values[output]);
   };
 }
 

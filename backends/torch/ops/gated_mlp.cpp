@@ -1,5 +1,5 @@
 // Linear, Split, Silu, Multiply, Linear: the gated MLP of Llama and its kin. Many rows go through
-// it on AMX in one step, so that what lies between the two products never leaves the cache.
+// it packed, in one step, so that what lies between the two products never leaves the cache.
 #include <algorithm>
 
 #include "ops/aligned.h"

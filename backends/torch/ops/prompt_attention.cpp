@@ -1,9 +1,10 @@
-// A prompt's attention as two products on AMX for each block of queries: the scores of
-// the keys, and the values weighted by them. The heads that share keys and values go together, so
-// that these are packed once for all of them. In bfloat16 it has a kernel of its own
-// (kernels/amx_attention.h).
+// A prompt's attention as two packed products for each block of queries: the scores of the keys,
+// and the values weighted by them. The heads that share keys and values go together, so that these
+// are packed once for all of them. In bfloat16 it has a kernel of its own
+// (kernels/prompt_attention.h).
 
-#include "kernels/amx_attention.h"
+#include "kernels/prompt_attention.h"
+
 #include "kernels/attention.h"
 #include "kernels/packed_linear.h"
 #include "ops/aligned.h"
@@ -176,12 +177,20 @@ void attend_in_bf16(const SelfAttention& op, Frame& frame, const FedSequence& se
   });
 }
 
+// By the kernel for it.
+bool in_bf16(const SelfAttention& op) {
+  return op.parts == 1 && !op.relative && op.head_size % 32 == 0;
+}
+
 }  // namespace
 
-void attend_on_amx(const SelfAttention& op, Frame& frame, const FedSequence& sequence,
+bool can_attend_packed(const SelfAttention& op) {
+  return kernels::has_amx() || (kernels::multiplies_bf16() && in_bf16(op));
+}
+
+void attend_packed(const SelfAttention& op, Frame& frame, const FedSequence& sequence,
                    const View& q, const View& y) {
-  if (op.parts == 1 && !op.relative && op.head_size % 32 == 0)
-    return attend_in_bf16(op, frame, sequence, q, y);
+  if (in_bf16(op)) return attend_in_bf16(op, frame, sequence, q, y);
   const int64_t group = op.heads / op.kv_heads;
   const int64_t fitting = kScoresInCache / (sequence.end() * group) / 32 * 32;
   const int64_t queries = std::clamp<int64_t>(fitting, 32, 128);

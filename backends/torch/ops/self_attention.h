@@ -25,8 +25,10 @@ inline int64_t first_key(int64_t window, int64_t position) {
 /// The bias of the `length` keys up to the query itself, of each head.
 const DistanceBias& distance_bias(Frame& frame, const SelfAttention& op, int64_t length);
 
-/// A prompt's attention on AMX; the cache has the prompt's own keys and values already.
-void attend_on_amx(const SelfAttention& op, Frame& frame, const FedSequence& sequence,
+/// True if attend_packed runs on this processor.
+bool can_attend_packed(const SelfAttention& op);
+/// A prompt's attention by packed products; the cache has the prompt's own keys and values already.
+void attend_packed(const SelfAttention& op, Frame& frame, const FedSequence& sequence,
                    const View& q, const View& y);
 
 }  // namespace mm_orch::torch_backend

@@ -1,15 +1,16 @@
-// What the kernels on AMX have in common: tiles and their layout. Included where the processor is
-// an x86-64 alone.
+// What the kernels of bfloat16 have in common: tiles, their layout and products, on AMX or, where
+// the processor has none, on AVX-512. Included where the processor is an x86-64 alone.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
 
 // clang-format off
-#define MM_ORCH_AMX __attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16")))
+#define MM_ORCH_BF16 __attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16")))
 // clang-format on
-#define MM_ORCH_AMX_INLINE MM_ORCH_AMX __attribute__((always_inline)) inline
+#define MM_ORCH_BF16_INLINE MM_ORCH_BF16 __attribute__((always_inline)) inline
 
 namespace mm_orch::torch_backend::kernels {
 
@@ -22,12 +23,12 @@ inline int64_t tiles(int64_t columns) { return (columns + kDepth - 1) / kDepth; 
 // The bfloat16 parts of 32 floats, first the leading one; `stride` elements apart. Interleaved, an
 // element of `low` and its neighbour of `high` lie side by side.
 template <int kParts, bool kInterleave = false>
-MM_ORCH_AMX inline void store_parts(__m512 low, __m512 high, uint16_t* out, int64_t stride) {
+MM_ORCH_BF16 inline void store_parts(__m512 low, __m512 high, uint16_t* out, int64_t stride) {
   for (int part = 0; part < kParts; ++part, out += stride) {
     const bool is_last = part + 1 == kParts;
     __m512 a = low, b = high;
     if (!is_last) {
-      const auto leading = [](__m512 x) MM_ORCH_AMX {
+      const auto leading = [](__m512 x) MM_ORCH_BF16 {
         const auto bits = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
         return _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(-0x10000)));
       };
@@ -48,7 +49,7 @@ MM_ORCH_AMX inline void store_parts(__m512 low, __m512 high, uint16_t* out, int6
 }
 
 // 16 rows of 16 double words, in place.
-MM_ORCH_AMX inline void transpose(__m512i (&r)[16]) {
+MM_ORCH_BF16 inline void transpose(__m512i (&r)[16]) {
   __m512i t[16];
   for (int i = 0; i < 16; i += 2) {
     t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
@@ -75,12 +76,44 @@ MM_ORCH_AMX inline void transpose(__m512i (&r)[16]) {
 }
 
 // 32 floats of a row from `column` on, zero beyond `columns`.
-MM_ORCH_AMX inline void load_32(const float* row, int64_t column, int64_t columns, __m512& low,
-                                __m512& high) {
+MM_ORCH_BF16 inline void load_32(const float* row, int64_t column, int64_t columns, __m512& low,
+                                 __m512& high) {
   const int64_t left = columns - column;
   const uint32_t mask = left >= kDepth ? ~0u : (1u << left) - 1;
   low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), row + column);
   high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> 16), row + column + 16);
+}
+
+/// Where 16 rows of a product's first operand lie, in elements.
+struct BlockRows {
+  const uint16_t* first;
+  int64_t row_step;
+  int64_t tile_step;  // to the next kDepth of each row
+};
+
+/// What tiles do, on AVX-512's dot products of pairs: 16 rows times the 16 of x, which is in tiles,
+/// over `depth` tiles. sums [16, 16] are added to if kAdd.
+template <bool kAdd>
+MM_ORCH_BF16 inline void multiply_block(const BlockRows& rows, const uint16_t* x, int64_t depth,
+                                        float* sums) {
+  __m512 total[kSide];
+#pragma GCC unroll 16
+  for (int64_t r = 0; r < kSide; ++r)
+    total[r] = kAdd ? _mm512_load_ps(sums + r * kSide) : _mm512_setzero_ps();
+  const uint16_t* tile = rows.first;
+  for (int64_t k = 0; k < depth; ++k, tile += rows.tile_step, x += kTile) {
+    for (int64_t pair = 0; pair < kSide; ++pair) {
+      const auto of_x = (__m512bh)_mm512_load_si512(x + pair * kDepth);
+#pragma GCC unroll 16
+      for (int64_t r = 0; r < kSide; ++r) {
+        int32_t of_row;
+        std::memcpy(&of_row, tile + r * rows.row_step + 2 * pair, sizeof of_row);
+        total[r] = _mm512_dpbf16_ps(total[r], (__m512bh)_mm512_set1_epi32(of_row), of_x);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int64_t r = 0; r < kSide; ++r) _mm512_store_ps(sums + r * kSide, total[r]);
 }
 
 struct TileConfig {
@@ -94,7 +127,7 @@ struct TileConfig {
 // g++ 12's intrinsics for tiles do not say which memory they read.
 inline void finish_writing(const void* memory) { __asm__ volatile("" ::"r"(memory) : "memory"); }
 
-MM_ORCH_AMX inline void configure() {
+MM_ORCH_BF16 inline void configure() {
   TileConfig config;
   for (int i = 0; i < 8; ++i) {
     config.row_bytes[i] = 64;
@@ -109,13 +142,13 @@ MM_ORCH_AMX inline void configure() {
 // of a block of columns lie one after the other.
 template <int kBlocks>
 struct SumTiles {
-  MM_ORCH_AMX_INLINE static void clear() {
+  MM_ORCH_BF16_INLINE static void clear() {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
   }
-  MM_ORCH_AMX_INLINE static void load(const float* first, const float* second) {
+  MM_ORCH_BF16_INLINE static void load(const float* first, const float* second) {
     _tile_loadd(0, first, 64);
     _tile_loadd(1, first + kSide * kSide, 64);
     if constexpr (kBlocks == 2) {
@@ -123,7 +156,7 @@ struct SumTiles {
       _tile_loadd(3, second + kSide * kSide, 64);
     }
   }
-  MM_ORCH_AMX_INLINE static void store(float* first, float* second) {
+  MM_ORCH_BF16_INLINE static void store(float* first, float* second) {
     _tile_stored(0, first, 64);
     _tile_stored(1, first + kSide * kSide, 64);
     if constexpr (kBlocks == 2) {
@@ -131,11 +164,11 @@ struct SumTiles {
       _tile_stored(3, second + kSide * kSide, 64);
     }
   }
-  MM_ORCH_AMX_INLINE static void load_columns(const uint16_t* first, const uint16_t* second) {
+  MM_ORCH_BF16_INLINE static void load_columns(const uint16_t* first, const uint16_t* second) {
     _tile_loadd(6, first, 64);
     if constexpr (kBlocks == 2) _tile_loadd(7, second, 64);
   }
-  MM_ORCH_AMX_INLINE static void add_products() {
+  MM_ORCH_BF16_INLINE static void add_products() {
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 5, 6);
     if constexpr (kBlocks == 2) {

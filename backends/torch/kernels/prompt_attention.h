@@ -1,4 +1,5 @@
-// A prompt's attention in bfloat16 on AMX: a few queries of one head over the keys before them.
+// A prompt's attention in bfloat16, on AMX or AVX-512: a few queries of one head over the keys
+// before them.
 //
 // Scores are computed transposed, a row for each key: maxima and sums are then of whole vectors,
 // and the weights become the second product's operand without being turned round. The keys are read
@@ -31,7 +32,7 @@ struct PromptArgs {
 
 /// Elements of scratch that a call needs, aligned to 64 bytes.
 int64_t prompt_scratch_size(int64_t head_size);
-/// y = softmax(scale · q · keysᵀ) · values. Needs has_amx().
+/// y = softmax(scale · q · keysᵀ) · values. Needs multiplies_bf16().
 void attend_prompt(const PromptArgs& args, float* scratch);
 
 /// Rows of values [count, D] of a block as [D, kPromptKeys], zero beyond `count`.

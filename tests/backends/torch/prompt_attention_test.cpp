@@ -1,5 +1,5 @@
 // A prompt's attention on AMX against sums in double over the rounded keys, values and queries.
-#include "kernels/amx_attention.h"
+#include "kernels/prompt_attention.h"
 
 #include <gtest/gtest.h>
 
@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, PromptAttention,
                          name_of);
 
 TEST_P(PromptAttention, IsASoftmaxOverTheKeysSeen) {
-  if (!kernels::has_amx()) GTEST_SKIP() << "this processor has no AMX";
+  if (!kernels::multiplies_bf16()) GTEST_SKIP() << "this processor has no products of bfloat16";
   const auto [position, queries, window] = GetParam();
   for (const int64_t size : {32, 64, 96, 128}) {
     Cache cache(position + queries, size);

@@ -1,10 +1,11 @@
-#include "kernels/amx_attention.h"
+#include "kernels/prompt_attention.h"
 
 #include <algorithm>
 #include <cstring>
 
 #if defined(__x86_64__)
-#include "kernels/amx_tiles.h"
+#include "kernels/bf16_tiles.h"
+#include "kernels/packed_linear.h"
 #include "kernels/vector.h"
 #endif
 
@@ -49,7 +50,7 @@ struct Softmax {
 };
 
 // [count, D] of 16 queries as operand tiles.
-MM_ORCH_AMX void pack_queries(const PromptArgs& a, int64_t first, uint16_t* out) {
+MM_ORCH_BF16 void pack_queries(const PromptArgs& a, int64_t first, uint16_t* out) {
   alignas(64) uint16_t rows[kTile] = {};
   const int64_t count = std::clamp<int64_t>(a.queries - first, 0, kSide);
   for (int64_t k = 0; k < a.head_size; k += kDepth, out += kTile) {
@@ -65,9 +66,18 @@ MM_ORCH_AMX void pack_queries(const PromptArgs& a, int64_t first, uint16_t* out)
 }
 
 // The scores of a block of keys.
-template <int kBlocks>
-MM_ORCH_AMX inline void score(const PromptArgs& a, int64_t block, const Scratch* s, int64_t place) {
+template <bool kTiles, int kBlocks>
+MM_ORCH_BF16 inline void score(const PromptArgs& a, int64_t block, const Scratch* s,
+                               int64_t place) {
   const std::byte* keys = a.head.keys + a.head.blocks[block] * a.head.block_bytes;
+  if constexpr (!kTiles) {
+    for (int64_t row = 0; row < kPromptKeys; row += kSide)
+      for (int64_t b = 0; b < kBlocks; ++b)
+        multiply_block<false>(
+            {reinterpret_cast<const uint16_t*>(keys) + row * a.head_size, a.head_size, kDepth},
+            s[b].queries, a.head_size / kDepth, s[b].scores + (place + row) * kSide);
+    return;
+  }
   const int64_t row_bytes = 2 * a.head_size;
   SumTiles<kBlocks>::clear();
   for (int64_t k = 0; k < a.head_size / kDepth; ++k) {
@@ -80,8 +90,8 @@ MM_ORCH_AMX inline void score(const PromptArgs& a, int64_t block, const Scratch*
 }
 
 // Puts kUnseen where a query of the 16 from `position` on does not see a key.
-MM_ORCH_AMX void hide_unseen(const PromptArgs& a, int64_t position, int64_t first_key,
-                             int64_t count, float* scores) {
+MM_ORCH_BF16 void hide_unseen(const PromptArgs& a, int64_t position, int64_t first_key,
+                              int64_t count, float* scores) {
   const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   const __m512 unseen = _mm512_set1_ps(kUnseen);
   for (int64_t i = 0; i < count; ++i, scores += kSide) {
@@ -96,7 +106,7 @@ MM_ORCH_AMX void hide_unseen(const PromptArgs& a, int64_t position, int64_t firs
 }
 
 // Scores of `count` keys become weights; what was summed before is scaled to the new maximum.
-MM_ORCH_AMX void weigh(const PromptArgs& a, int64_t count, const Scratch& s, Softmax& softmax) {
+MM_ORCH_BF16 void weigh(const PromptArgs& a, int64_t count, const Scratch& s, Softmax& softmax) {
   using Vector = Simd<16>::Vector;
   __m512 highest[4] = {softmax.highest, softmax.highest, softmax.highest, softmax.highest};
   for (int64_t i = 0; i < count; i += 4)
@@ -123,9 +133,16 @@ MM_ORCH_AMX void weigh(const PromptArgs& a, int64_t count, const Scratch& s, Sof
 }
 
 // Adds the weighted values of `blocks` blocks of keys from `first` on.
-template <int kBlocks>
-MM_ORCH_AMX void add_values(const PromptArgs& a, int64_t first, int64_t blocks, const Scratch* s) {
+template <bool kTiles, int kBlocks>
+MM_ORCH_BF16 void add_values(const PromptArgs& a, int64_t first, int64_t blocks, const Scratch* s) {
   const int64_t block_size = a.head_size * kPromptKeys;
+  if constexpr (!kTiles) {
+    for (int64_t d = 0; d < a.head_size; d += kSide)
+      for (int64_t b = 0; b < kBlocks; ++b)
+        multiply_block<true>({a.values + first * block_size + d * kPromptKeys, kDepth, block_size},
+                             s[b].weights, blocks, s[b].sums + d * kSide);
+    return;
+  }
   for (int64_t d = 0; d < a.head_size; d += 2 * kSide) {
     SumTiles<kBlocks>::load(s[0].sums + d * kSide, s[1].sums + d * kSide);
     const uint16_t* values = a.values + first * block_size + d * kPromptKeys;
@@ -139,7 +156,7 @@ MM_ORCH_AMX void add_values(const PromptArgs& a, int64_t first, int64_t blocks, 
   }
 }
 
-MM_ORCH_AMX void write_out(const PromptArgs& a, int64_t first, const Scratch& s, __m512 total) {
+MM_ORCH_BF16 void write_out(const PromptArgs& a, int64_t first, const Scratch& s, __m512 total) {
   const __m512 inverse = _mm512_div_ps(_mm512_set1_ps(1.0f), total);
   const int64_t count = std::clamp<int64_t>(a.queries - first, 0, kSide);
   for (int64_t d = 0; d < a.head_size; d += kSide) {
@@ -153,8 +170,8 @@ MM_ORCH_AMX void write_out(const PromptArgs& a, int64_t first, const Scratch& s,
   }
 }
 
-template <int kBlocks>
-MM_ORCH_AMX void attend_blocks(const PromptArgs& a, float* memory) {
+template <bool kTiles, int kBlocks>
+MM_ORCH_BF16 void attend_blocks(const PromptArgs& a, float* memory) {
   const Scratch s[2] = {{memory, a.head_size, 0}, {memory, a.head_size, 1}};
   Softmax softmax[kBlocks];
   for (int64_t b = 0; b < kBlocks; ++b) {
@@ -169,7 +186,7 @@ MM_ORCH_AMX void attend_blocks(const PromptArgs& a, float* memory) {
     const int64_t blocks = std::min(kPiece / kPromptKeys, end - first);
     finish_writing(memory);
     for (int64_t i = 0; i < blocks; ++i) {
-      score<kBlocks>(a, first + i, s, i * kPromptKeys);
+      score<kTiles, kBlocks>(a, first + i, s, i * kPromptKeys);
       const int64_t key = (first + i) * kPromptKeys;
       const bool all_seen =
           key + kPromptKeys - 1 <= a.position && (a.window == 0 || key > last - a.window);
@@ -179,7 +196,7 @@ MM_ORCH_AMX void attend_blocks(const PromptArgs& a, float* memory) {
     }
     for (int64_t b = 0; b < kBlocks; ++b) weigh(a, blocks * kPromptKeys, s[b], softmax[b]);
     finish_writing(memory);
-    add_values<kBlocks>(a, first, blocks, s);
+    add_values<kTiles, kBlocks>(a, first, blocks, s);
   }
   for (int64_t b = 0; b < kBlocks; ++b) write_out(a, b * kSide, s[b], softmax[b].total);
 }
@@ -190,9 +207,13 @@ int64_t prompt_scratch_size(int64_t head_size) {
   return 2 * kSide * (head_size + kPiece + (kPiece + head_size) / 2);
 }
 
-MM_ORCH_AMX void attend_prompt(const PromptArgs& args, float* scratch) {
+MM_ORCH_BF16 void attend_prompt(const PromptArgs& args, float* scratch) {
+  const bool two_blocks = args.queries > kSide;
+  if (!has_amx())
+    return two_blocks ? attend_blocks<false, 2>(args, scratch)
+                      : attend_blocks<false, 1>(args, scratch);
   configure();
-  args.queries > kSide ? attend_blocks<2>(args, scratch) : attend_blocks<1>(args, scratch);
+  two_blocks ? attend_blocks<true, 2>(args, scratch) : attend_blocks<true, 1>(args, scratch);
   _tile_release();
 }
 
