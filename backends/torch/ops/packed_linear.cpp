@@ -10,7 +10,7 @@ namespace mm_orch::torch_backend {
 // Up to here our kernels of a few rows are faster.
 constexpr int64_t kFewRows = 8;
 constexpr int64_t kFewInt8Rows = 4;
-constexpr int64_t kFewRowsWithoutTiles = 16;
+constexpr int64_t kFewRowsWithoutTiles = 10;
 
 constexpr int64_t kPackedElements = 1 << 19;
 
