@@ -9,9 +9,14 @@ from harness.contenders import BASELINE
 from harness.places import ROOT
 from harness.summary import ratio
 
-RESULTS = ROOT / "benchmarks/results/peers.json"
-DOCUMENTS = {ROOT / "docs/openvino_performance_guide.md": "guide", ROOT / "README.md": "readme"}
-BEGIN, END = "<!-- peers.json: begin -->", "<!-- peers.json: end -->"
+RESULTS = ROOT / "benchmarks/results"
+GUIDE, README = ROOT / "docs/openvino_performance_guide.md", ROOT / "README.md"
+# Who shows what, and how.
+PLACES = [
+    (README, "peers.json", "readme"),
+    (GUIDE, "peers.json", "guide"),
+    (GUIDE, "peers_zen4.json", "guide"),
+]
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -24,6 +29,10 @@ def number(spread: dict | None) -> str:
         return ""
     value = spread["median"]
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def has_lookup(model: dict) -> bool:
+    return any("with_lookup" in row for row in model["rows"])
 
 
 def speed_rows(model: dict) -> list[list[str]]:
@@ -41,6 +50,7 @@ def speed_rows(model: dict) -> list[list[str]]:
                 f"**{decode}**" if row["decode"]["median"] == best else decode,
                 times,
                 f"{row['share_of_limit']:.0%}",
+                *([number(row.get("with_lookup"))] if has_lookup(model) else []),
                 *(number(row["prefill"].get(size)) for size in sizes["prefill"]),
                 *(number(row["batch"].get(size)) for size in sizes["batch"]),
                 kl,
@@ -103,7 +113,8 @@ def guide(report: dict) -> list[str]:
     for model in report["models"].values():
         heads = [f"prefill {size}" for size in model["prefill"]]
         heads += [f"{size} at once" for size in model["batch"]]
-        head = ["tokens/s", "decode", "ratio", "of the limit", *heads, "mean KL / top-1"]
+        lookup = ["with lookup"] if has_lookup(model) else []
+        head = ["tokens/s", "decode", "ratio", "of the limit", *lookup, *heads, "mean KL / top-1"]
         lines += [f"### {model['title']}", "", *table(head, speed_rows(model))]
         lines += [f"Absent: {label}: {why}\n" for label, why in model["absent"].items()]
     head = ["SmolLM2", "load s", "load to first token s", "cold process s", "warm ms", "peak MB"]
@@ -134,18 +145,19 @@ def readme(report: dict) -> list[str]:
     return [where(report), "", *table(head, rows)]
 
 
-def with_tables(text: str, kind: str, report: dict) -> str:
-    """The text with the tables between its markers written anew."""
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
+def with_tables(text: str, name: str, kind: str) -> str:
+    """The text with the tables of results/`name` between its markers written anew."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    report = json.loads((RESULTS / name).read_text())
     lines = {"guide": guide, "readme": readme}[kind](report)
-    return before + BEGIN + "\n" + "\n".join(lines).rstrip() + "\n" + END + after
+    return before + begin + "\n" + "\n".join(lines).rstrip() + "\n" + end + after
 
 
 def main() -> None:
-    report = json.loads(RESULTS.read_text())
-    for path, kind in DOCUMENTS.items():
-        path.write_text(with_tables(path.read_text(), kind, report))
+    for path, name, kind in PLACES:
+        path.write_text(with_tables(path.read_text(), name, kind))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ An adapter is a class with
     generate(prompts, new_tokens) -> float             greedily, exactly so many new tokens for each
                                                        prompt; returns the time.perf_counter() of
                                                        the first new token
+    generate_plainly(prompts, new_tokens) -> float     the same without the guesses that an engine
+                                                       makes unasked; missing in others
     serve(arrivals) -> [[first, last]]                 of requests (seconds, prompt, new tokens), as
                                                        they arrive: the seconds of each one's first
                                                        and last token; may be missing

@@ -20,13 +20,21 @@ class Engine:
         self.model = model
         self.manager.load_model(model)
 
-    def generate(self, prompts: list[list[int]], new_tokens: int) -> float:
+    def generate(self, prompts: list[list[int]], new_tokens: int, **options) -> float:
         start = time.perf_counter()
         results = self.manager.generate_tokens(
-            self.model, prompts, max_new_tokens=new_tokens, do_sample=False, eos_token_id=[]
+            self.model,
+            prompts,
+            max_new_tokens=new_tokens,
+            do_sample=False,
+            eos_token_id=[],
+            **options,
         )
         assert all(len(result.new_tokens) == new_tokens for result in results)
         return start + max(result.time_to_first_token_s for result in results)
+
+    def generate_plainly(self, prompts: list[list[int]], new_tokens: int) -> float:
+        return self.generate(prompts, new_tokens, prompt_lookup=False)
 
     def serve(self, arrivals: list[tuple[float, list[int], int]]) -> list[list[float]]:
         """Each request is a caller in a thread of its own."""

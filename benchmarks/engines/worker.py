@@ -2,7 +2,7 @@
 
 Its first line says how long the imports and the load took. Then it reads
 
-    {"do": "generate", "prompts": [[...]], "new_tokens": n}
+    {"do": "generate", "prompts": [[...]], "new_tokens": n, "plainly": true}
     {"do": "clients", "prompts": [[...]], "new_tokens": n, "threads": m}
     {"do": "serve", "arrivals": [[seconds, [...], n]]}  (engines that serve)
     {"do": "quality", "texts": [[...]], "reference": "file.npy", "is_reference": false}
@@ -38,8 +38,11 @@ def memory_mb() -> dict[str, float]:
 
 
 def generate(engine, request: dict) -> dict:
+    run = engine.generate
+    if request.get("plainly"):
+        run = getattr(engine, "generate_plainly", run)
     start = time.perf_counter()
-    first = engine.generate(request["prompts"], request["new_tokens"])
+    first = run(request["prompts"], request["new_tokens"])
     end = time.perf_counter()
     return {"seconds": end - start, "first_s": first - start}
 

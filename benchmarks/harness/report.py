@@ -26,7 +26,7 @@ def speed_table(model: dict) -> list[str]:
     }
     heads = [f"pre {size}" for size in sizes["prefill"]] + [f"x{size}" for size in sizes["batch"]]
     lines = [
-        f"{'tokens/s':28}{'decode':>8} {'spread':>13}{'ratio':>7}{'limit':>7}"
+        f"{'tokens/s':28}{'decode':>8} {'spread':>13}{'ratio':>7}{'limit':>7}{'lookup':>8}"
         + "".join(f"{head:>8}" for head in heads)
     ]
     baseline = _row_of(rows, BASELINE)
@@ -44,6 +44,7 @@ def speed_table(model: dict) -> list[str]:
         lines.append(
             f"{row['contender']:28}{decode['median']:8.1f}{mark}"
             f"{decode['min']:6.1f}-{decode['max']:<6.1f}{times:>7}{row['share_of_limit']:7.0%}"
+            f"{_cell(row['with_lookup']['median'] if 'with_lookup' in row else None, 1, 8)}"
             f"{_medians(row, 'prefill', sizes['prefill'])}{_medians(row, 'batch', sizes['batch'])}"
         )
     return lines

@@ -60,7 +60,11 @@ def summarise_contender(visits: list[dict], model: Model) -> dict:
     if decodes:
         new = model.new_tokens
         row["decode"] = spread([median(decode_rate(run, new) for run in runs) for runs in decodes])
-        row["whole"] = spread([median(whole_rate(run, new) for run in runs) for runs in decodes])
+        called = [visit.get("as_called", visit["decode"]) for visit in visits if "decode" in visit]
+        row["whole"] = spread([median(whole_rate(run, new) for run in runs) for runs in called])
+        if any("as_called" in visit for visit in visits):
+            rates = [median(decode_rate(run, new) for run in runs) for runs in called]
+            row["with_lookup"] = spread(rates)
     for scenario, rate in (
         ("prefill", lambda size, seconds: size / min(seconds)),
         ("batch", lambda size, seconds: size * model.batch_new_tokens / seconds),
