@@ -11,12 +11,6 @@ from harness.summary import ratio
 
 RESULTS = ROOT / "benchmarks/results"
 GUIDE, README = ROOT / "docs/openvino_performance_guide.md", ROOT / "README.md"
-# Who shows what, and how.
-PLACES = [
-    (README, "peers.json", "readme"),
-    (GUIDE, "peers.json", "guide"),
-    (GUIDE, "peers_zen4.json", "guide"),
-]
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -145,19 +139,26 @@ def readme(report: dict) -> list[str]:
     return [where(report), "", *table(head, rows)]
 
 
-def with_tables(text: str, name: str, kind: str) -> str:
+# Who shows what, and how.
+PLACES = [
+    (README, "peers.json", readme),
+    (GUIDE, "peers.json", guide),
+    (GUIDE, "peers_zen4.json", guide),
+]
+
+
+def with_tables(text: str, name: str, tables) -> str:
     """The text with the tables of results/`name` between its markers written anew."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     before, rest = text.split(begin)
     after = rest.split(end)[1]
-    report = json.loads((RESULTS / name).read_text())
-    lines = {"guide": guide, "readme": readme}[kind](report)
+    lines = tables(json.loads((RESULTS / name).read_text()))
     return before + begin + "\n" + "\n".join(lines).rstrip() + "\n" + end + after
 
 
 def main() -> None:
-    for path, name, kind in PLACES:
-        path.write_text(with_tables(path.read_text(), name, kind))
+    for path, name, tables in PLACES:
+        path.write_text(with_tables(path.read_text(), name, tables))
 
 
 if __name__ == "__main__":

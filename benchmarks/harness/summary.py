@@ -35,13 +35,17 @@ def decode_rate(run: list[float], new_tokens: int) -> float:
     return (new_tokens - 1) / (run[0] - run[1])
 
 
+def median_rates(rate, visits: list[list], new_tokens: int) -> dict:
+    """Of each visit's runs the median of their rates, as whole_rate or decode_rate has it."""
+    return spread([median(rate(run, new_tokens) for run in runs) for runs in visits])
+
+
 def crowd_figures(visits: list[dict]) -> dict:
     """Many callers and text that repeats: speeds, and how many times as fast as without sharing."""
     row: dict = {}
     repeats = [visit["repeats"] for visit in visits if "repeats" in visit]
     if repeats:
-        rates = [median(decode_rate(run, REPEATED) for run in runs) for runs in repeats]
-        row["repeats"] = spread(rates)
+        row["repeats"] = median_rates(decode_rate, repeats, REPEATED)
     clients = [visit["clients"] for visit in visits if "clients" in visit]
     if clients:
         row["clients"] = spread([CLIENTS * CLIENT_TOKENS / c["together"] for c in clients])
@@ -59,12 +63,11 @@ def summarise_contender(visits: list[dict], model: Model) -> dict:
     decodes = [visit["decode"] for visit in visits if "decode" in visit]
     if decodes:
         new = model.new_tokens
-        row["decode"] = spread([median(decode_rate(run, new) for run in runs) for runs in decodes])
+        row["decode"] = median_rates(decode_rate, decodes, new)
         called = [visit.get("as_called", visit["decode"]) for visit in visits if "decode" in visit]
-        row["whole"] = spread([median(whole_rate(run, new) for run in runs) for runs in called])
+        row["whole"] = median_rates(whole_rate, called, new)
         if any("as_called" in visit for visit in visits):
-            rates = [median(decode_rate(run, new) for run in runs) for runs in called]
-            row["with_lookup"] = spread(rates)
+            row["with_lookup"] = median_rates(decode_rate, called, new)
     for scenario, rate in (
         ("prefill", lambda size, seconds: size / min(seconds)),
         ("batch", lambda size, seconds: size * model.batch_new_tokens / seconds),

@@ -171,8 +171,8 @@ def test_instructions_of_a_round_leave_the_start_out():
 
 
 def test_the_documents_show_the_committed_figures():
-    for path, name, kind in document.PLACES:
+    for path, name, tables in document.PLACES:
         text = path.read_text()
-        assert document.with_tables(text, name, kind) == text, (
+        assert document.with_tables(text, name, tables) == text, (
             f"{path.name} does not show {name}: run benchmarks/document.py"
         )

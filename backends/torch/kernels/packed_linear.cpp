@@ -160,6 +160,11 @@ struct Gated : Sums {
   }
 };
 
+template <class Output>
+MM_ORCH_BF16 void write_rest(Output& output) {
+  while (output.next < output.left) output.write_next();
+}
+
 // Two blocks of weight rows times kBlocks blocks of x.
 template <int kWeightParts, int kParts, int kBlocks, class Output>
 MM_ORCH_BF16 inline void multiply_tiles(const uint16_t* weight, const uint16_t* x, int64_t depth,
@@ -187,7 +192,7 @@ MM_ORCH_BF16 inline void multiply_tiles(const uint16_t* weight, const uint16_t* 
 template <int kBlocks, class Output>
 MM_ORCH_BF16 void multiply_without_tiles(const uint16_t* weight, const uint16_t* x, int64_t depth,
                                          Output& output) {
-  while (output.next < output.left) output.write_next();
+  write_rest(output);
   float* sums = output.free_buffer();
   for (int64_t block = 0; block < kBlocks; ++block)
     for (int64_t half = 0; half < 2; ++half, sums += kSide * kSide)
@@ -243,7 +248,7 @@ MM_ORCH_BF16 void run_panels(const Args& a, int64_t first, int64_t last, uint16_
                                          scratch + i * tiles(columns) * kWeightParts * kTile);
     multiply_panel<kTiles, kWeightParts, kParts>(a.x, panel, scratch, output);
   }
-  while (output.next < output.left) output.write_next();
+  write_rest(output);
 }
 
 template <class Args>

@@ -76,17 +76,17 @@ MM_ORCH_BF16 inline void score(const PromptArgs& a, int64_t block, const Scratch
         multiply_block<false>(
             {reinterpret_cast<const uint16_t*>(keys) + row * a.head_size, a.head_size, kDepth},
             s[b].queries, a.head_size / kDepth, s[b].scores + (place + row) * kSide);
-    return;
+  } else {
+    const int64_t row_bytes = 2 * a.head_size;
+    SumTiles<kBlocks>::clear();
+    for (int64_t k = 0; k < a.head_size / kDepth; ++k) {
+      _tile_loadd(4, keys + 64 * k, row_bytes);
+      _tile_loadd(5, keys + 64 * k + kSide * row_bytes, row_bytes);
+      SumTiles<kBlocks>::load_columns(s[0].queries + k * kTile, s[1].queries + k * kTile);
+      SumTiles<kBlocks>::add_products();
+    }
+    SumTiles<kBlocks>::store(s[0].scores + place * kSide, s[1].scores + place * kSide);
   }
-  const int64_t row_bytes = 2 * a.head_size;
-  SumTiles<kBlocks>::clear();
-  for (int64_t k = 0; k < a.head_size / kDepth; ++k) {
-    _tile_loadd(4, keys + 64 * k, row_bytes);
-    _tile_loadd(5, keys + 64 * k + kSide * row_bytes, row_bytes);
-    SumTiles<kBlocks>::load_columns(s[0].queries + k * kTile, s[1].queries + k * kTile);
-    SumTiles<kBlocks>::add_products();
-  }
-  SumTiles<kBlocks>::store(s[0].scores + place * kSide, s[1].scores + place * kSide);
 }
 
 // Puts kUnseen where a query of the 16 from `position` on does not see a key.
@@ -141,18 +141,18 @@ MM_ORCH_BF16 void add_values(const PromptArgs& a, int64_t first, int64_t blocks,
       for (int64_t b = 0; b < kBlocks; ++b)
         multiply_block<true>({a.values + first * block_size + d * kPromptKeys, kDepth, block_size},
                              s[b].weights, blocks, s[b].sums + d * kSide);
-    return;
-  }
-  for (int64_t d = 0; d < a.head_size; d += 2 * kSide) {
-    SumTiles<kBlocks>::load(s[0].sums + d * kSide, s[1].sums + d * kSide);
-    const uint16_t* values = a.values + first * block_size + d * kPromptKeys;
-    for (int64_t block = 0; block < blocks; ++block, values += block_size) {
-      _tile_loadd(4, values, 64);
-      _tile_loadd(5, values + kTile, 64);
-      SumTiles<kBlocks>::load_columns(s[0].weights + block * kTile, s[1].weights + block * kTile);
-      SumTiles<kBlocks>::add_products();
+  } else {
+    for (int64_t d = 0; d < a.head_size; d += 2 * kSide) {
+      SumTiles<kBlocks>::load(s[0].sums + d * kSide, s[1].sums + d * kSide);
+      const uint16_t* values = a.values + first * block_size + d * kPromptKeys;
+      for (int64_t block = 0; block < blocks; ++block, values += block_size) {
+        _tile_loadd(4, values, 64);
+        _tile_loadd(5, values + kTile, 64);
+        SumTiles<kBlocks>::load_columns(s[0].weights + block * kTile, s[1].weights + block * kTile);
+        SumTiles<kBlocks>::add_products();
+      }
+      SumTiles<kBlocks>::store(s[0].sums + d * kSide, s[1].sums + d * kSide);
     }
-    SumTiles<kBlocks>::store(s[0].sums + d * kSide, s[1].sums + d * kSide);
   }
 }
 

@@ -1,4 +1,5 @@
-// A prompt's attention on AMX against sums in double over the rounded keys, values and queries.
+// A prompt's attention in bfloat16 against sums in double over the rounded keys, values and
+// queries.
 #include "kernels/prompt_attention.h"
 
 #include <gtest/gtest.h>
