@@ -344,8 +344,8 @@ bool Scheduler::reserve(const Part& part, std::vector<Part>& chosen) {
   auto& sequence = part.sequence();
   while (!sequence.table.reserve(sequence.computed, part.count)) {
     if (take_room_of_resting() || take_room_after(part, chosen)) continue;
-    const bool alone = active_.size() == 1 && active_.front() == part.participant;
-    if (alone && runner_.pool().taken() == static_cast<int64_t>(sequence.table.blocks().size())) {
+    // It has the whole cache, and that is not enough.
+    if (runner_.pool().taken() == static_cast<int64_t>(sequence.table.blocks().size())) {
       try {
         backend::throw_cache_full(runner_);
       } catch (const OutOfMemoryError&) {

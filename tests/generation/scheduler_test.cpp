@@ -161,6 +161,27 @@ TEST(Scheduler, ATextLargerThanTheCacheIsATypedErrorAndTheOthersGoOn) {
   EXPECT_EQ(house.stats().blocks_taken, 0);
 }
 
+TEST(Scheduler, ATextThatOutgrowsTheCacheBesideOthersIsATypedErrorAtOnce) {
+  config::SchedulerConfig config;
+  config.wait_timeout_seconds = 3;
+  House house(8, config);  // 32 tokens
+  house.cache.before_step = [&](auto) {
+    while (house.cache.steps == 1 && house.stats().active + house.stats().waiting < 2)
+      std::this_thread::yield();
+    take_a_while();
+  };
+  std::vector<int64_t> other;
+  {
+    std::jthread large(
+        [&] { EXPECT_THROW(house.generate({prompt_of(2, 4)}, config_of(40)), OutOfMemoryError); });
+    while (house.cache.steps == 0) std::this_thread::yield();
+    other = house.generate({prompt_of(1, 4)}, config_of(20))[0].new_tokens;
+  }
+  EXPECT_EQ(other, expected(prompt_of(1, 4), config_of(20)));
+  EXPECT_GT(house.stats().preemptions, 0);
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+}
+
 TEST(Scheduler, AFailedStepMovesItsSequencesEachFromItsLastToken) {
   House house(256);
   testing::ScriptedProvider standby(
@@ -318,6 +339,5 @@ TEST(Scheduler, BeamsShareTheirPrompt) {
   EXPECT_EQ(house.stats().blocks_taken, 0);
 }
 
-// Random arrivals, lengths, shared beginnings, failures and cancellations.
 }  // namespace
 }  // namespace mm_orch::generation
