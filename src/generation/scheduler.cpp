@@ -27,12 +27,12 @@ struct Scheduler::Participant {
 
   const std::function<bool()> cancelled;
   std::condition_variable changed;
-  bool active = false;     // has room
-  bool returning = false;  // had room before
-  Clock::time_point waits_since;
-  Clock::time_point last_progress;  // of a call
-  bool expected = false;            // took part in the last step and will soon be back
-  bool in_step = false;             // the worker computes with its sequences
+  bool active = false;            // has room
+  bool returning = false;         // had room before
+  Clock::time_point waits_since;  // in a call: since it began, or something of it was computed
+  Clock::duration waited{};       // in a call, for room, each time before it got some
+  bool expected = false;          // took part in the last step and will soon be back
+  bool in_step = false;           // the worker computes with its sequences
   // Of all its sequences, while its caller touches none.
   std::span<PagedSequence> resting;
   Clock::time_point rests_since;
@@ -43,6 +43,11 @@ struct Scheduler::Participant {
   std::vector<float>* logits = nullptr;
   std::vector<int64_t> first_row;  // of each sequence, in `logits`
   std::exception_ptr error;
+
+  bool has_blocks() const {
+    return std::ranges::any_of(
+        sequences, [](const auto* sequence) { return !sequence->table.blocks().empty(); });
+  }
 };
 
 // What one sequence feeds in a step.
@@ -133,9 +138,10 @@ void Scheduler::compute(Participant& participant) {
           fmt::format("{} requests wait already for room in the KV cache, the most allowed "
                       "(scheduler.max_waiting); try again later",
                       waiting_.size()));
-    participant.waits_since = Clock::now();
     waiting_.push_back(&participant);
   }
+  participant.waits_since = Clock::now();
+  participant.waited = {};
   participant.left = participant.sequences.size();
   participant.expected = false;
   // Who is alone computes the step here: to wake the worker and wait for it takes some 0.1 ms.
@@ -148,7 +154,6 @@ void Scheduler::compute(Participant& participant) {
 
 // Until all is computed. What the caller's `cancelled` throws leaves the schedule too.
 void Scheduler::wait_for_turn(std::unique_lock<std::mutex>& lock, Participant& participant) {
-  const auto start = Clock::now();
   const auto withdraw = [&] {
     participant.changed.wait(lock, [&] { return !participant.in_step; });
     participant.left = 0;
@@ -168,12 +173,13 @@ void Scheduler::wait_for_turn(std::unique_lock<std::mutex>& lock, Participant& p
       throw;
     }
     if (participant.left == 0) break;
-    const std::chrono::duration<double> waited =
-        Clock::now() - std::max(start, participant.last_progress);
     if (cancelled) {
       withdraw();
       throw CancelledError("The request was cancelled");
     }
+    if (participant.in_step) continue;
+    const std::chrono::duration<double> waited =
+        participant.waited + (Clock::now() - participant.waits_since);
     if (waited.count() > options_.wait_timeout_seconds) {
       withdraw();
       throw OverloadedError(
@@ -276,8 +282,10 @@ void Scheduler::admit() {
     available -= wanted;
     waiting_.pop_front();
     participant->active = participant->returning = true;
-    stats_.waiting_s +=
-        std::chrono::duration<double>(Clock::now() - participant->waits_since).count();
+    const auto now = Clock::now();
+    const auto waited = now - std::exchange(participant->waits_since, now);
+    participant->waited += waited;
+    stats_.waiting_s += std::chrono::duration<double>(waited).count();
     active_.push_back(participant);
   }
 }
@@ -314,7 +322,8 @@ std::vector<Scheduler::Part> Scheduler::choose() {
   for (auto it = candidates.begin(); it != candidates.end(); ++it) {
     if (static_cast<int64_t>(parts.size()) >= options_.max_sequences || budget <= 0) break;
     Part part = *it;
-    if (part.participant->done[part.index]) continue;  // failed, as another of its session did
+    // Failed, as another of its session did, or gave its room to those before it.
+    if (part.participant->done[part.index] || !part.participant->active) continue;
     const auto& sequence = part.sequence();
     part.count = it < decodes ? sequence.missing() : std::min(sequence.missing(), budget);
     if (!reserve(part, parts)) continue;
@@ -361,7 +370,9 @@ bool Scheduler::reserve(const Part& part, std::vector<Part>& chosen) {
 }
 
 // Takes the cache of the youngest sequence that is younger than the one of `part` and whose
-// session waits; it is computed again when there is room.
+// session waits; it is computed again when there is room. A session that has nothing left waits
+// for that before those who came later, until the whole of it finds room: else it would compute,
+// again and again, what it soon loses.
 bool Scheduler::take_room_after(const Part& part, std::vector<Part>& chosen) {
   for (auto it = active_.rbegin(); it != active_.rend(); ++it) {
     Participant& victim = **it;
@@ -375,6 +386,11 @@ bool Scheduler::take_room_after(const Part& part, std::vector<Part>& chosen) {
       sequence.computed = 0;
       ++stats_.preemptions;
       std::erase_if(chosen, [&](const Part& other) { return &other.sequence() == &sequence; });
+      if (!own && !victim.has_blocks()) {
+        victim.active = false;
+        active_.remove(&victim);
+        waiting_.push_front(&victim);
+      }
       return true;
     }
     if (own) return false;
@@ -448,7 +464,7 @@ void Scheduler::take(const std::vector<Part>& parts) {
     auto& sequence = part.sequence();
     auto& participant = *part.participant;
     sequence.computed += part.count;
-    participant.last_progress = Clock::now();
+    participant.waits_since = Clock::now();
     stats_.computed_tokens += part.count;
     const int64_t still_missing = sequence.missing();
     const int64_t row = participant.first_row[part.index] + sequence.logits - part.logits -

@@ -2,7 +2,9 @@
 // and leave at every step; long prompts are fed in pieces beside the others' tokens. A
 // session waits until its own are computed; sampling and streaming stay in the caller's
 // thread. One that is alone computes its steps itself. One that lets the others wait, as its
-// caller takes long over a token, may lose its room to them, and comes back as the last.
+// caller takes long over a token, may lose its room to them, and comes back as the last. The
+// youngest lose theirs when the older ones need more, and come back as the first. Both wait no
+// longer than a new one.
 // Source: Yu et al. 2022, "Orca: A Distributed Serving System for Transformer-Based
 // Generative Models".
 #pragma once

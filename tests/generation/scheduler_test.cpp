@@ -273,6 +273,106 @@ TEST(Scheduler, WhoRestsLongGivesItsRoomToThoseWhoNeedItAndGoesOnLater) {
   EXPECT_EQ(house.stats().waiting + house.stats().active, 0);
 }
 
+// `ended`, or ten seconds.
+void wait_for(const std::atomic<bool>& ended) {
+  for (int i = 0; i < 10'000 && !ended; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+TEST(Scheduler, WhoRestedTooLongWaitsInOrderBehindThoseWhoCameBefore) {
+  House house(16);  // 64 tokens; each caller needs up to 52
+  std::mutex mutex;
+  std::vector<int64_t> order;  // in which they are computed, by their first token
+  std::atomic<bool> all_there = false;
+  house.cache.logits_of = [&](std::span<const int64_t> history) {
+    {
+      const std::lock_guard lock(mutex);
+      if (order.empty() || order.back() != history[0]) order.push_back(history[0]);
+    }
+    if (history[0] == 2) wait_for(all_there);
+    return hashed_logits(history, kVocabulary);
+  };
+  const auto text = [&](int64_t first, std::shared_ptr<CancelToken> cancel = nullptr) {
+    auto config = config_of(12);
+    config.cancel = std::move(cancel);
+    house.generate({std::vector<int64_t>(40, first)}, config);
+  };
+  const auto wait_until_waiting = [&](int64_t count) {
+    while (house.stats().waiting < count) std::this_thread::yield();
+  };
+  {
+    std::atomic<bool> goes_on = false;
+    const auto pause = std::make_shared<Pause>(6, [&] { return goes_on.load(); });
+    std::jthread one([&] { text(1, pause); });
+    while (!pause->rests) std::this_thread::yield();
+    std::jthread two([&] { text(2); });
+    while (house.stats().preemptions == 0) std::this_thread::yield();
+    std::jthread three([&] { text(3); });
+    wait_until_waiting(1);
+    goes_on = true;
+    wait_until_waiting(2);
+    std::jthread four([&] { text(4); });
+    wait_until_waiting(3);
+    all_there = true;
+  }
+  EXPECT_EQ(order, (std::vector<int64_t>{1, 2, 3, 1, 4}));
+}
+
+TEST(Scheduler, WhoRestedTooLongWaitsNoLongerThanANewRequest) {
+  config::SchedulerConfig config;
+  config.wait_timeout_seconds = 1;
+  House house(16, config);  // 64 tokens; each caller needs up to 52
+  std::atomic<bool> ended = false;
+  const auto pause = std::make_shared<Pause>(6, [&] { return house.stats().preemptions > 0; });
+  auto slow = config_of(12);
+  slow.cancel = pause;
+  {
+    std::jthread one([&] {
+      EXPECT_THROW(house.generate({prompt_of(1, 40)}, slow), OverloadedError);
+      ended = true;
+    });
+    while (!pause->rests) std::this_thread::yield();
+    house.cache.before_step = [&](auto) { wait_for(ended); };
+    EXPECT_EQ(house.generate({prompt_of(2, 40)}, config_of(12))[0].new_tokens,
+              expected(prompt_of(2, 40), config_of(12)));
+  }
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+  EXPECT_EQ(house.stats().waiting + house.stats().active, 0);
+}
+
+// The older one leaves it room for a piece of its text at a time, and takes that again.
+TEST(Scheduler, WhoseRoomWasTakenWaitsNoLongerThanANewRequest) {
+  config::SchedulerConfig config;
+  config.wait_timeout_seconds = 1;
+  config.step_tokens = 4;
+  House house(64, config, graph::ModelKind::kEncoderDecoder);  // 256 tokens
+  std::atomic<bool> ended = false;
+  house.cache.before_step = [&](auto) {
+    if (!ended)
+      std::this_thread::sleep_for(
+          std::chrono::milliseconds(house.stats().preemptions > 0 ? 30 : 3));
+  };
+  const std::vector<std::vector<int64_t>> source = {prompt_of(5, 3)};
+  const auto text = [&](uint64_t seed, int64_t new_tokens, std::shared_ptr<CancelToken> cancel) {
+    ModelSessions sessions(house.model);
+    auto asked = config_of(new_tokens);
+    asked.cancel = std::move(cancel);
+    return generation::generate(sessions, nullptr,
+                                std::vector<std::vector<int64_t>>{prompt_of(seed, 4)}, asked,
+                                source)[0]
+        .new_tokens.size();
+  };
+  {
+    const auto meets = std::make_shared<Pause>(3, [&] { return house.stats().active == 2; });
+    std::jthread one([&] { EXPECT_EQ(text(1, 245, meets), 245U); });
+    while (!meets->rests) std::this_thread::yield();
+    EXPECT_THROW(text(2, 200, nullptr), OverloadedError);
+    ended = true;
+  }
+  EXPECT_EQ(house.stats().blocks_taken, 0);
+  EXPECT_EQ(house.stats().waiting + house.stats().active, 0);
+}
+
 TEST(Scheduler, WhoRestsKeepsItsRoomWhileThereIsEnough) {
   House house(64);
   std::atomic<bool> other_done = false;
