@@ -29,6 +29,8 @@ class SequenceStepper {
   virtual void step(std::span<PagedSequence* const> sequences, std::vector<float>& logits) = 0;
   /// Between a session's calls, until `wake`: `sequences`, all that it has, are not touched by its
   /// thread, so that others may take their blocks. They are computed again when they are needed.
+  /// They stay where they are until the next call of it: those that a step leaves out may lose
+  /// their blocks too.
   virtual void rest(std::span<PagedSequence> /*sequences*/) {}
   virtual void wake() {}
   /// As PagedRunner::read_sources.

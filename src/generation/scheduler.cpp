@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "generation/generator.h"
@@ -19,6 +20,8 @@ constexpr auto kCancelPoll = std::chrono::milliseconds(50);
 constexpr auto kLongRest = std::chrono::milliseconds(100);
 constexpr int64_t kFewTokens = LookupDraft::kMost + 1;  // a token and the guess after it
 
+bool has_blocks(const PagedSequence& sequence) { return !sequence.table.blocks().empty(); }
+
 }  // namespace
 
 // A session in the schedule. Its members are guarded by the scheduler's mutex.
@@ -33,8 +36,8 @@ struct Scheduler::Participant {
   Clock::duration waited{};       // in a call, for room, each time before it got some
   bool expected = false;          // took part in the last step and will soon be back
   bool in_step = false;           // the worker computes with its sequences
-  // Of all its sequences, while its caller touches none.
-  std::span<PagedSequence> resting;
+  std::span<PagedSequence> rows;  // all its sequences, as long as it rests or a call waits
+  bool rests = false;             // its caller touches none of them
   Clock::time_point rests_since;
   // Of the call that waits; `left` is 0 if none does.
   std::span<PagedSequence* const> sequences;
@@ -44,9 +47,16 @@ struct Scheduler::Participant {
   std::vector<int64_t> first_row;  // of each sequence, in `logits`
   std::exception_ptr error;
 
-  bool has_blocks() const {
-    return std::ranges::any_of(
-        sequences, [](const auto* sequence) { return !sequence->table.blocks().empty(); });
+  // Of a call that waits, what it needs least: what it does not step, else the last of what it
+  // does; for its own sequence `index`, a later one or one that is done.
+  PagedSequence* least_needed(std::optional<size_t> index) {
+    for (auto& row : rows)
+      if (has_blocks(row) && std::ranges::find(sequences, &row) == sequences.end()) return &row;
+    for (size_t i = sequences.size(); i-- > 0;) {
+      if (index && (i == *index || (i < *index && !done[i]))) continue;
+      if (has_blocks(*sequences[i])) return sequences[i];
+    }
+    return nullptr;
   }
 };
 
@@ -200,13 +210,14 @@ void Scheduler::leave(Participant& participant) {
 
 void Scheduler::rest(Participant& participant, std::span<PagedSequence> sequences) {
   const std::lock_guard lock(mutex_);
-  participant.resting = sequences;
+  participant.rows = sequences;
+  participant.rests = true;
   participant.rests_since = Clock::now();
 }
 
 void Scheduler::wake(Participant& participant) {
   const std::lock_guard lock(mutex_);
-  participant.resting = {};
+  participant.rests = false;
 }
 
 // --- in the worker
@@ -377,16 +388,11 @@ bool Scheduler::take_room_after(const Part& part, std::vector<Part>& chosen) {
   for (auto it = active_.rbegin(); it != active_.rend(); ++it) {
     Participant& victim = **it;
     const bool own = &victim == part.participant;
-    for (size_t i = victim.left > 0 ? victim.sequences.size() : 0; i-- > 0;) {
-      if (own && i == part.index) continue;
-      auto& sequence = *victim.sequences[i];
-      // Of one's own session, those that are done now give way too.
-      if ((own && i < part.index && !victim.done[i]) || sequence.table.blocks().empty()) continue;
-      sequence.table.clear();
-      sequence.computed = 0;
-      ++stats_.preemptions;
-      std::erase_if(chosen, [&](const Part& other) { return &other.sequence() == &sequence; });
-      if (!own && !victim.has_blocks()) {
+    const auto index = own ? std::optional(part.index) : std::nullopt;
+    if (auto* sequence = victim.left > 0 ? victim.least_needed(index) : nullptr) {
+      take_room_of(*sequence);
+      std::erase_if(chosen, [&](const Part& other) { return &other.sequence() == sequence; });
+      if (!own && !victim.least_needed(std::nullopt)) {
         victim.active = false;
         active_.remove(&victim);
         waiting_.push_front(&victim);
@@ -398,14 +404,18 @@ bool Scheduler::take_room_after(const Part& part, std::vector<Part>& chosen) {
   return false;
 }
 
+void Scheduler::take_room_of(PagedSequence& sequence) {
+  sequence.table.clear();
+  sequence.computed = 0;
+  ++stats_.preemptions;
+}
+
 // Takes the cache of the session that has rested longest, and its place.
 bool Scheduler::take_room_of_resting() {
   const auto latest = Clock::now() - kLongRest;
   const auto takes_long = [&](const Participant* participant) {
-    return participant->rests_since < latest &&
-           std::ranges::any_of(participant->resting, [](const auto& sequence) {
-             return !sequence.table.blocks().empty();
-           });
+    return participant->rests && participant->rests_since < latest &&
+           std::ranges::any_of(participant->rows, has_blocks);
   };
   auto longest = active_.end();
   for (auto it = active_.begin(); it != active_.end(); ++it)
@@ -413,12 +423,8 @@ bool Scheduler::take_room_of_resting() {
         (longest == active_.end() || (*it)->rests_since < (*longest)->rests_since))
       longest = it;
   if (longest == active_.end()) return false;
-  for (auto& sequence : (*longest)->resting) {
-    if (sequence.table.blocks().empty()) continue;
-    sequence.table.clear();
-    sequence.computed = 0;
-    ++stats_.preemptions;
-  }
+  for (auto& sequence : (*longest)->rows)
+    if (has_blocks(sequence)) take_room_of(sequence);
   (*longest)->active = false;
   active_.erase(longest);
   return true;

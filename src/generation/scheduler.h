@@ -62,6 +62,7 @@ class MM_ORCH_EXPORT Scheduler {
   void adopt(backend::PagedSequence& sequence);
   bool reserve(const Part& part, std::vector<Part>& chosen);
   bool take_room_after(const Part& part, std::vector<Part>& chosen);
+  void take_room_of(backend::PagedSequence& sequence);
   bool take_room_of_resting();
   void run(std::unique_lock<std::mutex>& lock, const std::vector<Part>& parts);
   void take(const std::vector<Part>& parts);

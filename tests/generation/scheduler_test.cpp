@@ -182,6 +182,31 @@ TEST(Scheduler, ATextThatOutgrowsTheCacheBesideOthersIsATypedErrorAtOnce) {
   EXPECT_EQ(house.stats().blocks_taken, 0);
 }
 
+TEST(Scheduler, WhatASessionDoesNotStepGivesWayToWhatItSteps) {
+  config::SchedulerConfig config;
+  config.wait_timeout_seconds = 3;
+  House house(16, config);  // 64 tokens
+  const auto session = house.model->new_session({.batch = 2});
+  std::vector<std::vector<int64_t>> texts(2);
+  const auto feed = [&](std::vector<std::vector<int64_t>> tokens) {
+    std::vector<backend::RowTokens> rows;
+    for (size_t row = 0; row < texts.size(); ++row) {
+      texts[row].insert(texts[row].end(), tokens[row].begin(), tokens[row].end());
+      if (!tokens[row].empty()) rows.push_back({.row = row, .tokens = tokens[row]});
+    }
+    const auto logits = session->step_rows(rows);
+    const auto width = static_cast<size_t>(kVocabulary);
+    for (size_t i = 0; i < rows.size(); ++i)
+      EXPECT_TRUE(std::ranges::equal(logits.subspan(i * width, width),
+                                     hashed_logits(texts[rows[i].row], kVocabulary)));
+  };
+  feed({prompt_of(1, 24), prompt_of(2, 24)});
+  feed({prompt_of(3, 30), {}});
+  EXPECT_EQ(house.stats().preemptions, 1);
+  feed({{}, prompt_of(4, 1)});
+  EXPECT_EQ(house.stats().preemptions, 2);
+}
+
 TEST(Scheduler, AFailedStepMovesItsSequencesEachFromItsLastToken) {
   House house(256);
   testing::ScriptedProvider standby(
