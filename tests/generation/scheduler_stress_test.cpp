@@ -127,6 +127,13 @@ TEST_P(SchedulerStress, RandomTrafficGivesEveryCallerItsOwnText) {
         while (Clock::now() < end);
       });
   }
+  // Shown by --gtest_output=json.
+  RecordProperty("done", std::to_string(tally.done));
+  RecordProperty("cancelled", std::to_string(tally.cancelled));
+  RecordProperty("died", std::to_string(tally.died));
+  RecordProperty("recovered", std::to_string(tally.recovered));
+  RecordProperty("steps", std::to_string(house.stats().steps));
+  RecordProperty("preemptions", std::to_string(house.stats().preemptions));
   EXPECT_EQ(tally.wrong, 0);
   for (const auto* count : {&tally.done, &tally.cancelled, &tally.died, &tally.recovered})
     EXPECT_GT(*count, 0);
