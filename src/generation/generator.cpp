@@ -43,11 +43,12 @@ class Run {
       : sessions_(sessions),
         sources_(sources),
         stop_strings_(config.stop_strings),
-        feed_(sessions, config, [this] { return arrange(); }) {
-    for (size_t i = 0; i < prompts.size(); ++i) {
+        guesses_(config, prompts.size()),
+        feed_(
+            sessions, config, [this] { return arrange(); },
+            [this](std::span<const size_t> rows) { return guess(rows); }) {
+    for (size_t i = 0; i < prompts.size(); ++i)
       sequences_.emplace_back(config, stop_strings_, i, prompts[i], tokenizer);
-      guesses_.emplace_back(config);
-    }
   }
 
   std::vector<GenerationResult> run() {
@@ -89,16 +90,22 @@ class Run {
       GenerationResult& result = sequences_[i].result();
       rows_.push_back(&sequences_[i]);
       rows.push_back({&result.prompt_tokens, &result.new_tokens, source_of(sources_, i),
-                      [&sequence = sequences_[i]] { return sequence.done(); },
-                      [this, &result, &guesses = guesses_[i]] {
-                        const auto start = Clock::now();
-                        const auto guess = guesses.guess(result.prompt_tokens, result.new_tokens);
-                        guessing_s_ += seconds_since(start);
-                        return guess;
-                      }});
+                      [&sequence = sequences_[i]] { return sequence.done(); }});
     }
     logits_.assign(rows.size(), {});
     return rows;
+  }
+
+  std::vector<std::span<const int64_t>> guess(std::span<const size_t> rows) {
+    const auto start = Clock::now();
+    std::vector<GrowingText> texts;
+    for (const size_t row : rows) {
+      const auto& result = rows_[row]->result();
+      texts.push_back({rows_[row]->index(), &result.prompt_tokens, &result.new_tokens});
+    }
+    auto guesses = guesses_.guess(texts);
+    guessing_s_ = seconds_since(start);
+    return guesses;
   }
 
   // What steps with guesses and steps without take. The first one after a prompt is slower.
@@ -122,7 +129,7 @@ class Run {
       if (result.new_tokens.empty()) result.time_to_first_token_s = elapsed_s();
       result.backend = backend;
       accept(sequence, logits_[row]);
-      if (sequence.done()) guesses_[sequence.index()].end();
+      if (sequence.done()) guesses_.end(sequence.index());
     }
   }
 
@@ -142,7 +149,7 @@ class Run {
       sequence.result().draft_tokens += static_cast<int64_t>(guessed.size());
       sequence.result().accepted_draft_tokens += accepted;
       constexpr double kShort = 1e-3;  // of such steps the time says nothing
-      guesses_[sequence.index()].judge(accepted, plain_s_ > kShort ? plain_s_ : 0.0, check_s_);
+      guesses_.judge(sequence.index(), accepted, plain_s_ > kShort ? plain_s_ : 0.0, check_s_);
       return;
     }
   }
@@ -174,7 +181,7 @@ class Run {
   const StopStrings stop_strings_;
   const Clock::time_point start_ = Clock::now();
   std::deque<Sequence> sequences_;
-  std::deque<Guesses> guesses_;            // by prompt
+  Guesses guesses_;
   double guessing_s_ = 0.0;                // in the present step
   double plain_s_ = 0.0;                   // a step without guesses, as they have been lately
   double check_s_ = 0.0;                   // the last step with guesses

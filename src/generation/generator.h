@@ -23,7 +23,7 @@ struct DraftModel {
   int64_t vocabulary = 0;                       // ids below are of the same tokens in both
   int64_t context_length = 0;                   // 0: no limit
   std::shared_ptr<SharedPace> pace = std::make_shared<SharedPace>();
-  /// Told once for each text for which it failed; the text goes on without it.
+  /// Told once for each generation for which it failed; its texts go on without it.
   std::function<void(const MuAIError&)> failed;
 };
 

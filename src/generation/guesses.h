@@ -1,7 +1,8 @@
-// How one text may go on: looked up in the text itself, which costs nothing; else, if there is
-// one, asked of the draft model.
+// How texts may go on: looked up in the text itself, which costs nothing; else, if there is
+// one, asked of the draft model, for all texts together.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <span>
 #include <vector>
@@ -11,36 +12,52 @@
 
 namespace mm_orch::generation {
 
+/// Of one generation.
 class Guesses {
  public:
-  explicit Guesses(const ResolvedConfig& config) {
-    if (config.prompt_lookup) lookup_.emplace();
-    if (config.draft) model_.emplace(*config.draft, config);
+  Guesses(const ResolvedConfig& config, size_t texts) : texts_(texts) {
+    if (config.draft) model_.emplace(*config.draft, config, texts);
+    for (auto& text : texts_)
+      if (config.prompt_lookup) text.lookup.emplace();
   }
 
-  std::span<const int64_t> guess(const std::vector<int64_t>& prompt,
-                                 const std::vector<int64_t>& new_tokens) {
-    std::span<const int64_t> found;
-    if (lookup_) found = lookup_->guess(prompt, new_tokens);
-    looked_up_ = !found.empty() || !model_;
-    return looked_up_ ? found : model_->guess(prompt, new_tokens);
+  /// What may follow each of `texts`; often nothing.
+  std::vector<std::span<const int64_t>> guess(std::span<const GrowingText> texts) {
+    std::vector<std::span<const int64_t>> found(texts.size());
+    std::vector<GrowingText> asked;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      auto& text = texts_[texts[i].index];
+      if (text.lookup) found[i] = text.lookup->guess(*texts[i].prompt, *texts[i].new_tokens);
+      text.looked_up = !found[i].empty() || !model_;
+      if (!text.looked_up) asked.push_back(texts[i]);
+    }
+    if (asked.empty()) return found;
+    model_->guess(asked);
+    for (size_t i = 0; i < texts.size(); ++i)
+      if (!texts_[texts[i].index].looked_up) found[i] = model_->guessed(texts[i].index);
+    return found;
   }
 
   /// As ModelDraft::judge. What was looked up has to give more than the draft model would.
-  void judge(int64_t right, double plain_s, double check_s) {
-    if (!looked_up_) return model_->judge(right, plain_s, check_s);
+  void judge(size_t index, int64_t right, double plain_s, double check_s) {
+    auto& text = texts_[index];
+    if (!text.looked_up) return model_->judge(index, right, plain_s, check_s);
     const double cost = plain_s > 0.0 ? check_s / plain_s : 1.0;
-    lookup_->judge(right, model_ ? cost * model_->gain() : cost);
+    text.lookup->judge(right, model_ ? cost * model_->gain(index) : cost);
   }
 
-  void end() {
-    if (model_) model_->end();
+  void end(size_t index) {
+    if (model_) model_->end(index);
   }
 
  private:
-  std::optional<LookupDraft> lookup_;
+  struct Text {
+    std::optional<LookupDraft> lookup;
+    bool looked_up = true;  // the last guess
+  };
+
+  std::deque<Text> texts_;
   std::optional<ModelDraft> model_;
-  bool looked_up_ = true;  // the last guess
 };
 
 }  // namespace mm_orch::generation

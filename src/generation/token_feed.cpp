@@ -108,36 +108,44 @@ void TokenFeed::forget_wrong_guess(size_t row) {
   guess.clear();
 }
 
-void TokenFeed::add_row(size_t row, bool guesses, std::vector<backend::RowTokens>& steps) {
-  forget_wrong_guess(row);
+void TokenFeed::guess(std::span<const size_t> rows) {
+  if (!guess_ || session_->sharers() * static_cast<int64_t>(rows_.size()) > kMostGuessing) return;
+  const auto guesses = guess_(rows);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto made = static_cast<int64_t>(rows_[rows[i]].new_tokens->size());
+    const auto room = static_cast<size_t>(std::max<int64_t>(0, config_.max_new_tokens - made - 1));
+    const auto used = guesses[i].first(std::min(guesses[i].size(), room));
+    guessed_[rows[i]].assign(used.begin(), used.end());
+  }
+}
+
+void TokenFeed::add_row(size_t row, std::vector<backend::RowTokens>& steps) {
   for (int64_t position = fed_[row]; position < length(rows_[row]); ++position)
     tokens_.push_back(token_at(row, position));
-  if (guesses && rows_[row].guess) {
-    const auto made = static_cast<int64_t>(rows_[row].new_tokens->size());
-    const auto guess = rows_[row].guess();
-    const auto room = static_cast<size_t>(std::max<int64_t>(0, config_.max_new_tokens - made - 1));
-    const auto used = guess.first(std::min(guess.size(), room));
-    guessed_[row].assign(used.begin(), used.end());
-    tokens_.insert(tokens_.end(), used.begin(), used.end());
-  }
+  tokens_.insert(tokens_.end(), guessed_[row].begin(), guessed_[row].end());
   steps.push_back(
       {.row = row, .tokens = {}, .logits = 1 + static_cast<int64_t>(guessed_[row].size())});
 }
 
 bool TokenFeed::feed_rows(const Read& read) {
-  std::vector<backend::RowTokens> steps;
-  std::vector<size_t> begins;
-  tokens_.clear();
-  const bool guesses = session_->sharers() * static_cast<int64_t>(rows_.size()) <= kMostGuessing;
+  std::vector<size_t> running;
   for (size_t i = 0; i < rows_.size(); ++i) {
     if (rows_[i].done && rows_[i].done()) {
       session_->close_row(i);
       continue;
     }
-    begins.push_back(tokens_.size());
-    add_row(i, guesses, steps);
+    forget_wrong_guess(i);
+    running.push_back(i);
   }
+  guess(running);
   if (cancelled()) return false;  // perhaps while a guess was made
+  std::vector<backend::RowTokens> steps;
+  std::vector<size_t> begins;
+  tokens_.clear();
+  for (const size_t row : running) {
+    begins.push_back(tokens_.size());
+    add_row(row, steps);
+  }
   begins.push_back(tokens_.size());
   for (size_t i = 0; i < steps.size(); ++i)
     steps[i].tokens = std::span(tokens_).subspan(begins[i], begins[i + 1] - begins[i]);

@@ -29,8 +29,6 @@ class TokenFeed {
     const std::vector<int64_t>* new_tokens;
     std::span<const int64_t> source = {};  // of an encoder-decoder model
     std::function<bool()> done = nullptr;  // its logits are wanted no more; null: never
-    /// Tokens that may follow all of the row's; null: none. What is wrong of them is forgotten.
-    std::function<std::span<const int64_t>()> guess = nullptr;
   };
   /// The logits after the row's last token and, if tokens were guessed, after each of them:
   /// float32 [1 + guessed, V].
@@ -47,9 +45,16 @@ class TokenFeed {
   /// Takes the logits of a row, valid until the next step; may be called again for the same
   /// position after a failure, and for a row that is done.
   using Read = std::function<void(size_t row, const Logits& logits)>;
+  /// Tokens that may follow all of each row's. What is wrong of them is forgotten.
+  using Guess = std::function<std::vector<std::span<const int64_t>>(std::span<const size_t> rows)>;
 
-  TokenFeed(SessionProvider& sessions, const ResolvedConfig& config, Arrange arrange)
-      : sessions_(sessions), config_(config), arrange_(std::move(arrange)) {}
+  /// @param guess  null: none.
+  TokenFeed(SessionProvider& sessions, const ResolvedConfig& config, Arrange arrange,
+            Guess guess = nullptr)
+      : sessions_(sessions),
+        config_(config),
+        arrange_(std::move(arrange)),
+        guess_(std::move(guess)) {}
 
   /// Feeds what the session lacks and reads the logits of every row; what fails is repeated on the
   /// sessions that the provider offers.
@@ -64,7 +69,8 @@ class TokenFeed {
   bool feed(const Read& read);
   bool feed_rows(const Read& read);
   void forget_wrong_guess(size_t row);
-  void add_row(size_t row, bool guesses, std::vector<backend::RowTokens>& steps);
+  void guess(std::span<const size_t> rows);
+  void add_row(size_t row, std::vector<backend::RowTokens>& steps);
   int64_t token_at(size_t row, int64_t position) const;
   bool cancelled() const { return config_.cancel && config_.cancel->cancelled(); }
   std::span<const int64_t> columns(int64_t first, int64_t count);
@@ -74,6 +80,7 @@ class TokenFeed {
   SessionProvider& sessions_;
   const ResolvedConfig& config_;
   const Arrange arrange_;
+  const Guess guess_;
   std::vector<Row> rows_;
   std::vector<int64_t> padding_;
   std::vector<int32_t> source_;  // empty: every row goes on from itself

@@ -321,6 +321,25 @@ TEST_P(Drafting, TheNextTextKnowsThatNoGuessWasRight) {
   EXPECT_GT(first.draft_tokens, second.draft_tokens);
 }
 
+TEST_P(Drafting, TheTextsOfAListShareTheDraftsSteps) {
+  Pair pair;
+  auto asked = config(60);
+  const std::vector<Tokens> prompts{prompt_of(3, 20), prompt_of(4, 9), prompt_of(5, 33),
+                                    prompt_of(3, 20)};
+  const auto wanted = House(128).generate(prompts, asked);
+  asked.draft = pair.model();
+  const auto results = pair.target.generate(prompts, asked);
+  int64_t guessed = 0;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    EXPECT_EQ(results[i].new_tokens, wanted[i].new_tokens) << i;
+    EXPECT_GT(results[i].draft_tokens, 0);
+    guessed += results[i].draft_tokens;
+  }
+  EXPECT_EQ(pair.draft.cache.most_sequences, 4);
+  EXPECT_LT(pair.draft.cache.steps, guessed);
+  EXPECT_EQ(pair.draft.cache.pool().taken(), 0);
+}
+
 TEST_P(Drafting, SeveralTextsAndCallersShareOneDraft) {
   Pair pair(40);  // room for a few texts alone
   constexpr size_t kCallers = 4;
