@@ -23,7 +23,7 @@ struct OpenVinoConfig {
   std::optional<std::string> device;  // "CPU", "GPU.1", "AUTO"; not set: the manager's default
   bool enable_fallback = true;
   std::string cache_dir = "models/openvino";  // where exported models lie
-  bool auto_export = false;
+  bool auto_export = false;         // at load, what is missing or out of date; its tuning too
   bool keep_compiled = true;        // in a file beside the exported model, for the next load
   int num_threads = 0;              // 0: the backend's default
   int num_streams = 0;              // 0: the backend's default

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "base/memory.h"
+#include "base/replaced_file.h"
 #include "exporter/decoder_reference.h"
 #include "exporter/fidelity.h"
 #include "exporter/tuning_duel.h"
@@ -144,6 +145,7 @@ TuningReport tune(const TuningRequest& request) {
         "text are",
         ErrorContext{.path = request.xml.string()});
   require_memory_for_two(request.xml);
+  ReplacedFile file(tuning_file(request.xml));  // where it cannot be written, nothing is measured
   const auto start = std::chrono::steady_clock::now();
   auto report = Tuner(request).run();
   report.machine = this_machine();
@@ -152,7 +154,8 @@ TuningReport tune(const TuningRequest& request) {
   report.model = tuned_model(request.xml);
   report.prompt_tokens = duel_prompt_tokens(request.info);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  write_tuning(request.xml, report);
+  file.stream() << tuning_json(report);
+  file.commit();
   return report;
 }
 

@@ -19,11 +19,12 @@ struct TuningRequest {
   backend::Progress progress = {};  // of the choices
 };
 
-/// Writes the report beside the model. Two forms of it are in memory at once.
+/// Writes the report beside the model; no other tuning of it runs meanwhile. Two forms of it are in
+/// memory at once.
 /// @throws InvalidInputError  the model has an encoder alone: there is nothing to tune.
 /// @throws OutOfMemoryError   the memory is not there.
-/// @throws BackendError       the model cannot be run as it was exported, or the report not
-///                            written.
+/// @throws BackendError       the model cannot be run as it was exported, the report not written,
+///                            or another tunes it now.
 /// @throws CancelledError     from `progress`.
 MM_ORCH_EXPORT TuningReport tune(const TuningRequest& request);
 

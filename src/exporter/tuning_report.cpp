@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/mapped_file.h"
-#include "base/replaced_file.h"
 #include "exporter/report_json.h"
 #include "mm_orch/diagnostics.h"
 #include "mm_orch/errors.h"
@@ -109,12 +108,6 @@ std::string tuned_model(const fs::path& xml) {
   std::error_code ignored;
   const auto bytes = fs::file_size(fs::path(xml).replace_extension(".bin"), ignored);
   return fmt::format("{:016x}-{}", XXH3_64bits(text->bytes().data(), text->bytes().size()), bytes);
-}
-
-void write_tuning(const fs::path& xml, const TuningReport& report) {
-  ReplacedFile file(tuning_file(xml));
-  file.stream() << tuning_json(report);
-  file.commit();
 }
 
 std::optional<TuningReport> read_tuning(const fs::path& xml) {

@@ -17,10 +17,6 @@ MM_ORCH_EXPORT TuningMachine this_machine();
 /// Of the model's files; another for other weights. A copy has the same.
 MM_ORCH_EXPORT std::string tuned_model(const std::filesystem::path& xml);
 
-/// Replaces the file in one step.
-/// @throws BackendError  it cannot be written: the path and the system's reason.
-MM_ORCH_EXPORT void write_tuning(const std::filesystem::path& xml, const TuningReport& report);
-
 /// None if there is no such file, or a damaged one, which the log says.
 MM_ORCH_EXPORT std::optional<TuningReport> read_tuning(const std::filesystem::path& xml);
 

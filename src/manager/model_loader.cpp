@@ -11,6 +11,7 @@
 #include "exporter/tuning_report.h"
 #include "generation/scheduled_model.h"
 #include "manager/memory_guard.h"
+#include "manager/model_tuning.h"
 #include "manager/openvino_artifact.h"
 #include "models/registry.h"
 
@@ -64,6 +65,12 @@ backend::LoadOptions artifact_options(const Placement& placement,
   options.tuned = exporter::tuned_settings(xml, backend::get_backend(kOpenVino).sdk_version());
   options.keep_compiled = placement.config->openvino.keep_compiled;
   return options;
+}
+
+// What is tuned is the CPU.
+bool is_tuned_for(const std::string& device) {
+  const auto name = upper(device);
+  return name == "CPU" || name == "AUTO";
 }
 
 // Of the same model, under the same configuration.
@@ -132,6 +139,11 @@ std::shared_ptr<HostedModel> ModelLoader::load_openvino(const Placement& asked,
   hosted->fingerprint = opened.fingerprint;
   make_room();
   require_memory(memory_needed(hosted->path, hosted->assets.info), asked.model.name, kOpenVino);
+  if (opened.was_tuned && config.auto_export && is_tuned_for(asked.device))
+    renew_tuning({.source = hosted->assets.source.get(),
+                  .backend = openvino,
+                  .xml = hosted->path,
+                  .info = hosted->assets.info});
   hosted->model = scheduled(compile(*opened.artifact, *hosted, asked), asked);
   warm_up(*hosted->model, *hosted);
   const auto& breaker = config.circuit_breaker;

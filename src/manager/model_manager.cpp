@@ -20,6 +20,7 @@
 #include "manager/failover_sessions.h"
 #include "manager/manager_options.h"
 #include "manager/model_cache.h"
+#include "manager/model_tuning.h"
 #include "manager/openvino_artifact.h"
 #include "manager/performance_monitor.h"
 #include "manager/scoring.h"
@@ -51,19 +52,6 @@ auto naming(const std::string& model, Work&& work) {
     auto context = error.context();
     context.model = model;
     throw_error(error.code(), error.what(), std::move(context));
-  }
-}
-
-// An export stands without it.
-std::optional<TuningReport> tuned(const exporter::TuningRequest& request) {
-  if (request.info.kind == graph::ModelKind::kEncoder) return std::nullopt;
-  try {
-    return exporter::tune(request);
-  } catch (const CancelledError&) {
-    throw;
-  } catch (const MuAIError& error) {
-    log(LogLevel::kWarning, fmt::format("The exported model is not tuned: {}", error.what()));
-    return std::nullopt;
   }
 }
 
@@ -350,11 +338,11 @@ ExportResult ModelManager::export_model(const std::string& name,
        .check = options.check,
        .force = options.force});
   if (options.tune && result.fidelity.status != FidelityStatus::kFailed)
-    result.tuning = tuned({.source = source.get(),
-                           .backend = openvino,
-                           .xml = result.xml_path,
-                           .info = models::model_info(source->config()),
-                           .progress = options.progress});
+    result.tuning = manager::tune_if_possible({.source = source.get(),
+                                               .backend = openvino,
+                                               .xml = result.xml_path,
+                                               .info = models::model_info(source->config()),
+                                               .progress = options.progress});
   return result;
 }
 

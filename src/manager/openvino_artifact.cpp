@@ -4,6 +4,7 @@
 
 #include "exporter/exporter.h"
 #include "exporter/fidelity_report.h"
+#include "exporter/tuning_report.h"
 #include "manager/artifact_path.h"
 #include "mm_orch/log.h"
 
@@ -91,6 +92,7 @@ OpenedArtifact open_openvino_artifact(const ModelReference& model,
                                       backend::Backend& openvino) {
   auto file = artifact_file(model, config.cache_dir);
   if (!is_file(file)) exporter::recover_folder(file.parent_path());
+  const bool was_tuned = is_file(exporter::tuning_file(file));
   std::shared_ptr<const weights::ModelSource> source;
   if (!is_file(file)) {
     if (!config.auto_export) fail_missing(model, file);
@@ -112,7 +114,8 @@ OpenedArtifact open_openvino_artifact(const ModelReference& model,
   refuse_failed(model, file, *artifact);
   auto assets =
       source ? assets_of(model.name, source) : assets_beside(model.name, file.parent_path());
-  return {std::move(file), std::move(artifact), std::move(fingerprint), std::move(assets)};
+  return {std::move(file), std::move(artifact), std::move(fingerprint), was_tuned,
+          std::move(assets)};
 }
 
 }  // namespace mm_orch::manager

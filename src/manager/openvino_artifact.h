@@ -16,6 +16,7 @@ struct OpenedArtifact {
   std::filesystem::path file;
   std::unique_ptr<backend::Artifact> artifact;
   std::string fingerprint;  // of the source it was exported from; empty if it does not say
+  bool was_tuned = false;   // a report of a tuning lay beside it, true or not
   ModelAssets assets;
 };
 

@@ -214,7 +214,7 @@ TEST_F(Tuning, OfAnotherMachineVersionOrModelItIsIgnoredWithOneLine) {
   const auto ignored = [&](const TuningReport& other, const std::string& version,
                            const std::string& part) {
     records.clear();
-    write_tuning("m.xml", other);
+    testing::write_text("m.tuning.json", tuning_json(other));
     EXPECT_TRUE(tuned_settings("m.xml", version).empty()) << part;
     ASSERT_EQ(records.size(), 1u) << part;
     EXPECT_EQ(records[0].first, LogLevel::kInfo);

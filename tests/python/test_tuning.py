@@ -115,6 +115,24 @@ def test_what_is_not_of_here_is_ignored(tuned, caplog, parts, level, reason):
     assert np.array_equal(ignored, logits(model, cache))
 
 
+def test_a_load_that_may_export_tunes_again(tuned, caplog):
+    model, cache, report = tuned
+    good = json.loads(report.read_text())
+    change(report, machine=good["machine"] | {"cpu": "another"}, seconds=0)
+    caplog.set_level(logging.INFO)
+    logits(model, cache, auto_export=True)
+    assert "tuned for another machine" in caplog.text
+    again = json.loads(report.read_text())
+    assert again["machine"] == good["machine"]
+    assert again["seconds"] > 0
+    for trial in again["trials"]:
+        assert not trial["kept"] or (trial["mean_kl"] or 0) <= 0.015
+    caplog.clear()
+    used = logits(model, cache, auto_export=True)
+    assert "tun" not in caplog.text
+    assert np.array_equal(used, logits(model, cache, properties=again["settings"]))
+
+
 def test_settings_that_do_not_compile_are_left_out(tuned, caplog):
     model, cache, report = tuned
     change(report, settings={"ENABLE_CPU_PINNING": "sideways"})
