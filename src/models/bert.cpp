@@ -57,11 +57,7 @@ graph::ModelInfo info(const nlohmann::json& json) {
   info.kv_heads = info.heads;
   info.vocabulary_size = config.size("vocab_size");
   info.context_length = config.size("max_position_embeddings");
-  if (info.hidden_size % info.heads != 0)
-    throw FileValidationError(
-        fmt::format("config.json: hidden_size {} is not a multiple of num_attention_heads {}",
-                    info.hidden_size, info.heads));
-  info.head_size = info.hidden_size / info.heads;
+  info.head_size = config.size_of_part("hidden_size", "num_attention_heads");
   if (const auto kind = config.text("position_embedding_type", "absolute"); kind != "absolute")
     throw UnsupportedModelError(fmt::format(
         "config.json: position_embedding_type '{}' is not supported; supported: absolute", kind));

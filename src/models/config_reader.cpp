@@ -45,6 +45,14 @@ int64_t ConfigReader::size(const std::string& key, int64_t fallback) const {
   return value(key).is_null() ? fallback : size(key);
 }
 
+int64_t ConfigReader::size_of_part(const std::string& key, const std::string& parts) const {
+  const int64_t whole = size(key), count = size(parts);
+  if (whole % count != 0)
+    throw FileValidationError(
+        fmt::format("config.json: {} {} is not a multiple of {} {}", key, whole, parts, count));
+  return whole / count;
+}
+
 double ConfigReader::number(const std::string& key, double fallback) const {
   const auto& found = value(key);
   if (found.is_null()) return fallback;

@@ -16,6 +16,9 @@ class ConfigReader {
   /// An integer in [1, 2^31); `fallback` where the key is absent or null.
   int64_t size(const std::string& key) const;
   int64_t size(const std::string& key, int64_t fallback) const;
+  /// size(key) / size(parts).
+  /// @throws FileValidationError  it is not a whole number.
+  int64_t size_of_part(const std::string& key, const std::string& parts) const;
   /// A finite number.
   double number(const std::string& key, double fallback) const;
   bool flag(const std::string& key, bool fallback) const;

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "graph/builder.h"
-#include "mm_orch/errors.h"
 #include "models/activation.h"
 #include "models/architecture.h"
 #include "models/config_reader.h"
@@ -28,10 +27,7 @@ graph::ModelInfo info(const nlohmann::json& json) {
   info.kv_heads = info.heads;
   info.vocabulary_size = config.size("vocab_size");
   info.context_length = config.size("n_positions");
-  if (info.hidden_size % info.heads != 0)
-    throw FileValidationError(fmt::format("config.json: n_embd {} is not a multiple of n_head {}",
-                                          info.hidden_size, info.heads));
-  info.head_size = info.hidden_size / info.heads;
+  info.head_size = config.size_of_part("n_embd", "n_head");
   return info;
 }
 

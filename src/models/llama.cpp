@@ -44,12 +44,9 @@ graph::ModelInfo info(const nlohmann::json& json) {
   info.kv_heads = config.size("num_key_value_heads", info.heads);
   info.vocabulary_size = config.size("vocab_size");
   info.context_length = config.size("max_position_embeddings");
-  const bool head_size_given = !config.value("head_dim").is_null();
-  if (!head_size_given && info.hidden_size % info.heads != 0)
-    throw FileValidationError(
-        fmt::format("config.json: hidden_size {} is not a multiple of num_attention_heads {}",
-                    info.hidden_size, info.heads));
-  info.head_size = config.size("head_dim", info.hidden_size / info.heads);
+  info.head_size = config.value("head_dim").is_null()
+                       ? config.size_of_part("hidden_size", "num_attention_heads")
+                       : config.size("head_dim");
   if (info.heads % info.kv_heads != 0 || info.head_size % 2 != 0)
     throw FileValidationError(fmt::format(
         "config.json: num_attention_heads {} must be a multiple of num_key_value_heads {}, and the "

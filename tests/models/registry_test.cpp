@@ -59,5 +59,17 @@ TEST(Registry, RefusesImpossibleConfigValues) {
   }
 }
 
+TEST(Registry, HeadsThatDoNotDivideTheWidthAreNamed) {
+  const auto refused = [](nlohmann::json config, const std::string& key, int64_t heads) {
+    config[key] = heads;
+    return message_of<FileValidationError>([&] { model_info(config); });
+  };
+  for (const auto& config : {testing::random_llama().config(), testing::random_bert().config()})
+    EXPECT_EQ(refused(config, "num_attention_heads", 5),
+              "config.json: hidden_size 32 is not a multiple of num_attention_heads 5");
+  EXPECT_EQ(refused(testing::random_gpt2().config(), "n_head", 5),
+            "config.json: n_embd 32 is not a multiple of n_head 5");
+}
+
 }  // namespace
 }  // namespace mm_orch::models
