@@ -26,21 +26,16 @@ struct Stop {
   std::string reason;
 };
 
-template <class Work>
-auto on_source(Work&& work) {
-  try {
-    return work();
-  } catch (const BackendError& error) {
-    throw Stop{false, fmt::format("the source cannot be run: {}", error.what())};
-  }
-}
+enum class Side { kSource, kExported };
 
 template <class Work>
-auto on_exported(Work&& work) {
+auto on(Side side, Work&& work) {
   try {
     return work();
   } catch (const BackendError& error) {
-    throw Stop{true, fmt::format("the exported model cannot be run: {}", error.what())};
+    const bool exported = side == Side::kExported;
+    throw Stop{exported, fmt::format("the {} cannot be run: {}",
+                                     exported ? "exported model" : "source", error.what())};
   }
 }
 
@@ -57,14 +52,14 @@ void require_memory(const FidelityRequest& request) {
 }
 
 std::shared_ptr<backend::LoadedModel> load_source(const FidelityRequest& request) {
-  return on_source([&] {
+  return on(Side::kSource, [&] {
     return backend::get_backend(kReferenceBackend)
         .load(request.graph, {.device = "cpu", .inference_precision = "f32"});
   });
 }
 
 std::shared_ptr<backend::LoadedModel> load_exported(const FidelityRequest& request) {
-  return on_exported([&] {
+  return on(Side::kExported, [&] {
     return request.backend.open_artifact(request.xml)
         ->compile(request.graph.info, {.device = "CPU"});
   });
@@ -79,9 +74,9 @@ class DecoderCheck {
         prompts_(request.source, request.graph.info) {
     const auto options = prompts_.session_options();
     const auto source = load_source(request);
-    source_ = on_source([&] { return source->new_session(options); });
+    source_ = on(Side::kSource, [&] { return source->new_session(options); });
     const auto exported = load_exported(request);
-    exported_ = on_exported([&] { return exported->new_session(options); });
+    exported_ = on(Side::kExported, [&] { return exported->new_session(options); });
   }
 
   FidelityFigures run() {
@@ -96,10 +91,10 @@ class DecoderCheck {
   void compare(int64_t position) {
     const auto tokens = prompts_.tokens_at(position);
     const auto last = backend::LogitsOf::kLastToken;
-    const auto reference = on_source([&] { return source_->step(tokens, last); });
+    const auto reference = on(Side::kSource, [&] { return source_->step(tokens, last); });
     if (!all_finite(reference))
       throw Stop{false, "the source itself gives NaN or Inf in the logits"};
-    const auto logits = on_exported([&] { return exported_->step(tokens, last); });
+    const auto logits = on(Side::kExported, [&] { return exported_->step(tokens, last); });
     for (size_t b = 0; b < tokens.size(); ++b)
       if (!meter_.add(position, reference.subspan(b * vocabulary_, vocabulary_),
                       logits.subspan(b * vocabulary_, vocabulary_)))
@@ -134,10 +129,10 @@ VectorFigures check_encoder(const FidelityRequest& request) {
   const auto prompts = fidelity_prompts(request.source, request.graph.info);
   const backend::EncoderInput input{.tokens = {prompts.begin(), prompts.end()}, .types = {}};
   const auto source = load_source(request);
-  const auto reference = on_source([&] { return source->encode(input).hidden; });
+  const auto reference = on(Side::kSource, [&] { return source->encode(input).hidden; });
   if (!all_finite(reference)) throw Stop{false, "the source itself gives NaN or Inf"};
   const auto exported = load_exported(request);
-  const auto hidden = on_exported([&] { return exported->encode(input).hidden; });
+  const auto hidden = on(Side::kExported, [&] { return exported->encode(input).hidden; });
   if (!all_finite(hidden)) throw Stop{true, "NaN or Inf in the tokens' vectors"};
   const auto width = static_cast<size_t>(request.graph.info.hidden_size);
   VectorFigures figures;
