@@ -2,10 +2,14 @@
 #include "manager/memory_guard.h"
 
 #include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/memory.h"
 #include "manager/manager_fixture.h"
 #include "support/random_graph.h"
+#include "support/random_models.h"
 
 namespace mm_orch::manager {
 namespace {
@@ -34,6 +38,37 @@ TEST_F(MemoryGuard, AModelLargerThanTheMemoryIsRefusedBeforeItIsCompiled) {
     EXPECT_EQ(error.context().model, "tiny");
     EXPECT_EQ(error.context().backend, "openvino");
   }
+}
+
+// The weights are a hole in the file.
+void write_model_larger_than_the_memory(const fs::path& folder) {
+  const auto source = testing::random_gpt2({{"n_embd", 256}, {"n_head", 2}});
+  auto config = source.config();
+  config["vocab_size"] = 2 * memory_state().total_bytes / (256 * sizeof(float));
+  auto header = nlohmann::json::object();
+  uint64_t end = 0;
+  for (const auto& name : source.tensor_names()) {
+    auto shape = source.find(name)->shape;
+    if (name == "transformer.wte.weight") shape[0] = config["vocab_size"];
+    const uint64_t begin = end;
+    end += sizeof(float) * static_cast<uint64_t>(std::accumulate(shape.begin(), shape.end(),
+                                                                 int64_t{1}, std::multiplies()));
+    header[name] = {{"dtype", "F32"}, {"shape", shape}, {"data_offsets", {begin, end}}};
+  }
+  const auto text = header.dump();
+  const uint64_t length = text.size();
+  testing::write_text(folder / "config.json", config.dump());
+  const auto file = folder / "model.safetensors";
+  testing::write_text(file, std::string(reinterpret_cast<const char*>(&length), 8) + text);
+  fs::resize_file(file, 8 + length + end);
+}
+
+TEST_F(MemoryGuard, OnPyTorchItIsRefusedBeforeItIsLoaded) {
+  write_model_larger_than_the_memory("models/large");
+  pytorch->at_load = [] { FAIL() << "it was loaded"; };
+  const auto message = error_of([] { ModelManager().load_model("large"); });
+  for (const char* part : {"Model 'large' takes ", " GB of memory on pytorch", "are available"})
+    EXPECT_NE(message.find(part), std::string::npos) << message;
 }
 
 TEST_F(MemoryGuard, PyTorchAnswersIfItCan) {
