@@ -37,13 +37,18 @@ ov::AnyMap artifact_options(const ov::Model& model) {
   return model.get_rt_info<ov::AnyMap>("runtime_options");
 }
 
-void check_precision(const std::string& precision, const std::string& device) {
+void check_precision(const std::string& option, const std::string& precision,
+                     const std::string& device) {
   const auto allowed = device_precisions(device);
   if (std::find(allowed.begin(), allowed.end(), precision) != allowed.end()) return;
-  throw ConfigurationError(
-      fmt::format("inference_precision '{}' is not possible on {}; it computes in {}", precision,
-                  device, fmt::join(allowed, ", ")),
-      {.backend = kBackendName, .device = device});
+  throw ConfigurationError(fmt::format("{} '{}' is not possible on {}; it computes in {}", option,
+                                       precision, device, fmt::join(allowed, ", ")),
+                           {.backend = kBackendName, .device = device});
+}
+
+bool is_float(const ov::Any& precision) {
+  const auto name = precision.as<std::string>();
+  return name == "f32" || name == "bf16" || name == "f16";
 }
 
 // Whether the device takes a value shows only when a model is compiled with it: the smallest.
@@ -67,12 +72,10 @@ void check_properties(const ov::AnyMap& properties, const std::vector<std::strin
                                            device, fmt::join(known, ", ")),
                                {.backend = kBackendName, .device = device});
     check_value(name, value, device);
+    // OpenVINO's CPU takes a precision that it lacks, and computes in another.
+    if (name == kInferencePrecision && is_float(value))
+      check_precision(name, value.as<std::string>(), device);
   }
-}
-
-bool is_float(const ov::Any& precision) {
-  const auto name = precision.as<std::string>();
-  return name == "f32" || name == "bf16" || name == "f16";
 }
 
 bool one_thread(const ov::AnyMap& properties) {
@@ -144,7 +147,7 @@ ov::AnyMap compile_properties(const ov::Model& model, const std::string& weights
   ov::AnyMap asked(options.properties.begin(), options.properties.end());
   check_properties(asked, known, device);
   if (!options.inference_precision.empty()) {
-    check_precision(options.inference_precision, device);
+    check_precision("inference_precision", options.inference_precision, device);
     asked.emplace(kInferencePrecision, options.inference_precision);
   }
   if (options.num_threads > 0) asked.emplace("INFERENCE_NUM_THREADS", options.num_threads);

@@ -1,7 +1,9 @@
 #include "compile_options.h"
 
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <openvino/op/parameter.hpp>
 #include <openvino/op/result.hpp>
 
@@ -75,6 +77,31 @@ TEST(CompileOptions, APrecisionThatTheDeviceLacksIsNamed) {
     EXPECT_NE(std::string(error.what()).find("'f8' is not possible on CPU; it computes in f32"),
               std::string::npos)
         << error.what();
+  }
+}
+
+TEST(CompileOptions, WhatOpenVinoWouldReplaceByAnotherPrecisionIsRefused) {
+  const auto possible = device_precisions("CPU");
+  for (const std::string precision : {"bf16", "f16"}) {
+    const auto named = [&](const backend::LoadOptions& options) -> std::string {
+      try {
+        compile_properties(*model_with({}), "INT8", "CPU", options);
+      } catch (const ConfigurationError& error) {
+        return error.what();
+      }
+      return "possible";
+    };
+    const auto by_option = named({.inference_precision = precision});
+    const auto by_property = named({.properties = {{kInferencePrecision, precision}}});
+    if (std::ranges::find(possible, precision) != possible.end()) {
+      EXPECT_EQ(by_option, "possible");
+      EXPECT_EQ(by_property, "possible");
+      continue;
+    }
+    const auto said = fmt::format(" '{}' is not possible on CPU; it computes in {}", precision,
+                                  fmt::join(possible, ", "));
+    EXPECT_EQ(by_option, "inference_precision" + said);
+    EXPECT_EQ(by_property, kInferencePrecision + said);
   }
 }
 
