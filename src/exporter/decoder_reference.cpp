@@ -1,12 +1,31 @@
 #include "exporter/decoder_reference.h"
 
+#include <fmt/format.h>
+
 #include <limits>
 
 #include "backend/plugin.h"
+#include "base/memory.h"
 #include "exporter/fidelity_figures.h"
 #include "exporter/fidelity_prompts.h"
+#include "mm_orch/errors.h"
 
 namespace mm_orch::exporter {
+namespace {
+
+// Asked before, since a system that overcommits would end the process instead.
+void require_memory(const graph::Graph& graph) {
+  uint64_t needed = 0;
+  for (const auto& weight : graph.weights)
+    for (const auto& part : weight.parts) needed += part.data.size();
+  const auto available = memory_state().available_bytes;
+  if (needed > available)
+    throw OutOfMemoryError(fmt::format(
+        "The comparison with PyTorch needs {:.1f} GB of memory, {:.1f} GB are available",
+        static_cast<double>(needed) / 1e9, static_cast<double>(available) / 1e9));
+}
+
+}  // namespace
 
 DecoderPrompts::DecoderPrompts(const weights::ModelSource& source, const graph::ModelInfo& info)
     : is_source_(info.kind == graph::ModelKind::kEncoderDecoder),
@@ -37,6 +56,7 @@ std::vector<int64_t> DecoderPrompts::tokens_at(int64_t position) const {
 
 DecoderReference::DecoderReference(const weights::ModelSource& source, const graph::Graph& graph)
     : prompts_(source, graph.info), vocabulary_(static_cast<size_t>(graph.info.vocabulary_size)) {
+  require_memory(graph);
   const auto model =
       backend::get_backend("pytorch").load(graph, {.device = "cpu", .inference_precision = "f32"});
   const auto session = model->new_session(prompts_.session_options());

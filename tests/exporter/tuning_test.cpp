@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "backend/plugin.h"
+#include "exporter/decoder_reference.h"
 #include "exporter/tuning_report.h"
 #include "mm_orch/diagnostics.h"
 #include "mm_orch/log.h"
@@ -194,6 +195,17 @@ TEST_F(Tuning, AModelThatDoesNotFitTwiceIsRefused) {
   fs::resize_file("m.bin", diagnose_host().memory_bytes);
   EXPECT_THROW(run(), OutOfMemoryError);
   EXPECT_FALSE(fs::exists("m.tuning.json"));
+}
+
+TEST_F(Tuning, AModelThatDoesNotFitBesideIsNotComparedWithPyTorch) {
+  const auto source = weights::open_model("tiny");
+  auto graph = models::build_graph(*source);
+  auto& data = graph.weights.front().parts.front().data;
+  data = {data.data(), diagnose_host().memory_bytes};  // never read
+  testing::register_scripted_backend("pytorch")->at_load = [] {
+    throw BackendError("it was loaded");
+  };
+  EXPECT_THROW(DecoderReference(*source, graph), OutOfMemoryError);
 }
 
 TEST_F(Tuning, TheReportIsReadBack) {
