@@ -21,14 +21,20 @@ class Guesses {
       if (config.prompt_lookup) text.lookup.emplace();
   }
 
-  /// What may follow each of `texts`; often nothing.
-  std::vector<std::span<const int64_t>> guess(std::span<const GrowingText> texts) {
+  /// What may follow each of `texts`; often nothing. What is looked up has to promise more than the
+  /// draft model does, which few texts may ask at a time: each of its tokens takes time.
+  /// @param together  texts that share a step, of other callers too.
+  std::vector<std::span<const int64_t>> guess(std::span<const GrowingText> texts,
+                                              int64_t together) {
+    const bool asks_model = model_ && together <= kMostAsking;
     std::vector<std::span<const int64_t>> found(texts.size());
     std::vector<GrowingText> asked;
     for (size_t i = 0; i < texts.size(); ++i) {
       auto& text = texts_[texts[i].index];
-      if (text.lookup) found[i] = text.lookup->guess(*texts[i].prompt, *texts[i].new_tokens);
-      text.looked_up = !found[i].empty() || !model_;
+      const double least = asks_model ? model_->gain(texts[i].index) : 1.0;
+      if (text.lookup)
+        found[i] = text.lookup->guess(*texts[i].prompt, *texts[i].new_tokens, together, least);
+      text.looked_up = !found[i].empty() || !asks_model;
       if (!text.looked_up) asked.push_back(texts[i]);
     }
     if (asked.empty()) return found;
@@ -38,12 +44,11 @@ class Guesses {
     return found;
   }
 
-  /// As ModelDraft::judge. What was looked up has to give more than the draft model would.
+  /// As ModelDraft::judge.
   void judge(size_t index, int64_t right, double plain_s, double check_s) {
     auto& text = texts_[index];
     if (!text.looked_up) return model_->judge(index, right, plain_s, check_s);
-    const double cost = plain_s > 0.0 ? check_s / plain_s : 1.0;
-    text.lookup->judge(right, model_ ? cost * model_->gain(index) : cost);
+    if (plain_s > 0.0) text.lookup->judge(check_s / plain_s);
   }
 
   void end(size_t index) {
@@ -51,6 +56,8 @@ class Guesses {
   }
 
  private:
+  static constexpr int64_t kMostAsking = 4;
+
   struct Text {
     std::optional<LookupDraft> lookup;
     bool looked_up = true;  // the last guess

@@ -4,39 +4,62 @@
 // Source: Saxena 2023, "Prompt Lookup Decoding"; Leviathan et al. 2023 (speculation).
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <map>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "mm_orch/export.h"
 
 namespace mm_orch::generation {
 
+/// How many tokens it guesses follows from how often tokens after a match of that length were
+/// right in this text, guessed or not, and from what steps with guesses took.
 class MM_ORCH_EXPORT LookupDraft {
  public:
-  static constexpr int64_t kMost =
-      15;  // tokens guessed: a step of 16 costs some half more than one
+  static constexpr int64_t kMost = 15;  // tokens guessed
 
-  /// Guesses what follows `prompt` and `new_tokens`; often nothing. Both only grow.
+  LookupDraft();
+
+  /// What may follow `prompt` and `new_tokens`; often nothing. Both only grow.
+  /// @param together  texts that share a step, and wait for its guesses too.
+  /// @param least  tokens that a guess has to promise for the time of a step without guesses.
   std::span<const int64_t> guess(std::span<const int64_t> prompt,
-                                 std::span<const int64_t> new_tokens);
-  /// How many of the tokens guessed last were right, and what their step cost, in steps without
-  /// guesses. Good guesses become longer; after one that did not pay it pauses, longer each time.
-  void judge(int64_t right, double cost = 1.0);
+                                 std::span<const int64_t> new_tokens, int64_t together = 1,
+                                 double least = 1.0);
+  /// What the step took that checked the tokens guessed last, in steps without guesses.
+  void judge(double cost);
 
  private:
-  static constexpr int64_t kKey = 3;  // tokens that are looked up
+  static constexpr int64_t kLongestMatch = 6;  // longer ones say no more
+  static constexpr std::array<int64_t, 5> kLengths{1, 2, 4, 8, kMost};
+
+  struct Match {
+    int64_t length = 0;  // 0: nothing was found
+    int64_t next = 0;    // where what followed it begins
+  };
+  struct Odds {
+    double right, tried;  // tokens, the older ones counting less
+  };
+  struct Cost {
+    double steps;  // without guesses
+    int64_t measured = 0;
+  };
 
   void learn(std::span<const int64_t> tokens);
+  void score();
+  Match find() const;
+  int64_t best_length(int64_t together, double least) const;
 
   std::vector<int64_t> history_;
-  std::map<std::vector<int64_t>, int64_t>
-      after_;  // of kKey tokens: where what followed them begins
+  std::unordered_map<int64_t, int64_t> latest_;  // token: its last place
+  std::vector<int64_t> earlier_;                 // of each place: the one before with its token
+  Match match_;                                  // of the last call
+  int64_t known_ = 0;                            // tokens there were then
+  std::array<Odds, kLongestMatch> odds_;         // by the match's length, from 1
+  std::array<Cost, kLengths.size()> costs_;
   std::vector<int64_t> guess_;
-  int64_t length_ = 7;
-  int64_t pause_ = 0;       // guesses left out
-  int64_t next_pause_ = 2;  // after the next that does not pay
 };
 
 }  // namespace mm_orch::generation

@@ -13,8 +13,6 @@ namespace {
 // since nothing of those positions is read.
 constexpr int64_t kPadToken = 0;
 
-constexpr int64_t kMostGuessing = 4;  // texts in a step: beyond, the guesses of all cost too much
-
 }  // namespace
 
 bool TokenFeed::step(const Read& read) {
@@ -109,8 +107,8 @@ void TokenFeed::forget_wrong_guess(size_t row) {
 }
 
 void TokenFeed::guess(std::span<const size_t> rows) {
-  if (!guess_ || session_->sharers() * static_cast<int64_t>(rows_.size()) > kMostGuessing) return;
-  const auto guesses = guess_(rows);
+  if (!guess_) return;
+  const auto guesses = guess_(rows, session_->sharers() * static_cast<int64_t>(rows_.size()));
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto made = static_cast<int64_t>(rows_[rows[i]].new_tokens->size());
     const auto room = static_cast<size_t>(std::max<int64_t>(0, config_.max_new_tokens - made - 1));

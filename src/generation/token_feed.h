@@ -46,7 +46,9 @@ class TokenFeed {
   /// position after a failure, and for a row that is done.
   using Read = std::function<void(size_t row, const Logits& logits)>;
   /// Tokens that may follow all of each row's. What is wrong of them is forgotten.
-  using Guess = std::function<std::vector<std::span<const int64_t>>(std::span<const size_t> rows)>;
+  /// @param together  rows of all sessions that share steps.
+  using Guess = std::function<std::vector<std::span<const int64_t>>(std::span<const size_t> rows,
+                                                                    int64_t together)>;
 
   /// @param guess  null: none.
   TokenFeed(SessionProvider& sessions, const ResolvedConfig& config, Arrange arrange,

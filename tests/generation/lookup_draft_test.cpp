@@ -21,41 +21,83 @@ Tokens guess_of(LookupDraft& draft, const Tokens& prompt, const Tokens& made) {
   return {guess.begin(), guess.end()};
 }
 
-TEST(LookupDraft, GoesOnAsTheLastTimeTheLastTokensStood) {
-  LookupDraft draft;
-  EXPECT_EQ(guess_of(draft, {1, 2, 3, 4, 5, 1, 2, 3}, {}), (Tokens{4, 5, 1, 2, 3}));
-  EXPECT_EQ(guess_of(draft, {1, 2, 3, 4, 5, 1, 2, 3}, {9}), Tokens{});
-  EXPECT_EQ(guess_of(draft, {1, 2, 3, 4, 5, 1, 2, 3}, {9, 2, 3, 9}), (Tokens{2, 3, 9}));
-  EXPECT_EQ(guess_of(draft, {1, 2, 3, 4, 5, 1, 2, 3}, {9, 2, 3, 9, 2, 3, 9}), (Tokens{2, 3, 9}));
+Tokens round(int64_t length, int64_t period) {
+  Tokens text;
+  for (int64_t i = 0; i < length; ++i) text.push_back(i % period);
+  return text;
 }
 
-TEST(LookupDraft, PausesAfterWrongGuessesAndGrowsWithRightOnes) {
-  Tokens prompt;
-  for (int64_t i = 0; i < 60; ++i) prompt.push_back(i % 20);
+TEST(LookupDraft, GoesOnAsTheLastTimeTheLongestMatchStood) {
   LookupDraft draft;
-  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 7U);
-  draft.judge(7);
-  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 14U);
-  draft.judge(0);
-  EXPECT_TRUE(guess_of(draft, prompt, {}).empty());
-  EXPECT_TRUE(guess_of(draft, prompt, {}).empty());
-  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 7U);
+  EXPECT_EQ(guess_of(draft, {7, 2, 3, 4, 5, 9, 2, 3, 8, 8, 7, 2, 3}, {}),
+            (Tokens{4, 5, 9, 2, 3, 8, 8, 7}));
+  EXPECT_EQ(guess_of(draft, {7, 2, 3, 4, 5, 9, 2, 3, 8, 8, 7, 2, 3}, {6}), Tokens{});
+  EXPECT_EQ(guess_of(draft, {7, 2, 3, 4, 5, 9, 2, 3, 8, 8, 7, 2, 3}, {6, 9}), (Tokens{2, 3}));
+}
+
+TEST(LookupDraft, GuessesNoMoreThanFollowed) {
+  LookupDraft draft;
+  EXPECT_EQ(guess_of(draft, {1, 1, 1}, {}), (Tokens{1}));
+}
+
+TEST(LookupDraft, GuessesFewerTokensAndThenNoneWhereTheyAreWrong) {
+  LookupDraft draft;
+  const Tokens pairs = {1, 2, 1, 3, 1, 4, 1, 5, 1, 6, 1, 7, 1};
+  Tokens wrong;
+  std::vector<size_t> sizes;
+  for (int64_t i = 0; i < 7; ++i) {
+    sizes.push_back(guess_of(draft, pairs, wrong).size());
+    wrong.insert(wrong.end(), {20 + i, 1});
+  }
+  EXPECT_EQ(sizes, (std::vector<size_t>{2, 2, 2, 1, 1, 0, 0}));
+}
+
+// It watches what it would have guessed.
+TEST(LookupDraft, GuessesAgainWhereTheTextBeginsToRepeat) {
+  LookupDraft draft;
+  Tokens text = round(60, 20), made;
+  for (int64_t i = 0; i < 12; ++i) {  // each time another token follows
+    guess_of(draft, text, made);
+    made.insert(made.end(), {100 + i, 14, 15, 16, 17, 18, 19});
+    guess_of(draft, text, made);
+  }
+  made.push_back(200);
+  guess_of(draft, text, made);
+  EXPECT_TRUE(guess_of(draft, text, made).empty());
+  for (int64_t i = 0; i < 60; ++i) {
+    made.push_back(i % 20);
+    guess_of(draft, text, made);
+  }
+  EXPECT_EQ(guess_of(draft, text, made).size(), 15U);
 }
 
 // A step of many tokens may take as long as many steps.
-TEST(LookupDraft, PausesWhereAStepCostsMoreThanItGives) {
-  Tokens prompt;
-  for (int64_t i = 0; i < 60; ++i) prompt.push_back(i % 20);
+TEST(LookupDraft, GuessesAsManyTokensAsPay) {
   LookupDraft draft;
-  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 7U);
-  draft.judge(7, 9.0);
+  const Tokens prompt = round(60, 20);
+  const auto cost_is = [&](double cost) {
+    for (int i = 0; i < 12; ++i) {
+      guess_of(draft, prompt, {});
+      draft.judge(cost);
+    }
+  };
+  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 15U);
+  draft.judge(9.0);  // the first one of its length says nothing
+  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 15U);
+  draft.judge(9.0);
+  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 8U);
+  cost_is(20.0);
   EXPECT_TRUE(guess_of(draft, prompt, {}).empty());
-  EXPECT_TRUE(guess_of(draft, prompt, {}).empty());
-  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 3U);
-  draft.judge(2, 2.9);
-  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 3U);
-  draft.judge(3, 2.9);
-  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 6U);
+}
+
+TEST(LookupDraft, PromisesTextsThatShareTheStepAndADraftModelMoreThanItTakes) {
+  LookupDraft draft;
+  const Tokens prompt = round(60, 20);
+  EXPECT_EQ(draft.guess(prompt, {}, 1).size(), 15U);
+  EXPECT_EQ(draft.guess(prompt, {}, 8).size(), 4U);
+  EXPECT_TRUE(draft.guess(prompt, {}, 32).empty());
+  EXPECT_EQ(draft.guess(prompt, {}, 1, 2.0).size(), 15U);
+  EXPECT_TRUE(draft.guess(prompt, {}, 1, 5.0).empty());
 }
 
 // Logits of a text that counts round and round, and loses its place now and then.

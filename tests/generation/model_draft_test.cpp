@@ -168,6 +168,7 @@ TEST_P(Drafting, ChangesNoTokenHoweverGoodTheDraftIs) {
       Pair pair;
       pair.draft_is_wrong(kinds[kind]);
       auto asked = config(120, seed);
+      asked.prompt_lookup = false;
       const auto prompt = prompt_of(seed, 9 + 7 * seed);
       const auto wanted = expected(prompt, asked);
       asked.draft = pair.model();
@@ -315,6 +316,7 @@ TEST_P(Drafting, TheNextTextKnowsThatNoGuessWasRight) {
   Pair pair;
   pair.draft_is_wrong([](auto) { return true; });
   auto asked = config(120);
+  asked.prompt_lookup = false;
   asked.draft = pair.model();
   const auto first = pair.target.generate({prompt_of(3, 20)}, asked)[0];
   const auto second = pair.target.generate({prompt_of(4, 20)}, asked)[0];
