@@ -2,7 +2,10 @@
 
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
+
 #include "guard.h"
+#include "ops/packed_linear.h"
 #include "ops/parallel.h"
 
 namespace mm_orch::torch_backend {
@@ -29,6 +32,10 @@ PagedDecoder::PagedDecoder(const Program& program, int num_threads, uint64_t kv_
       num_threads_(num_threads),
       cache_(program.cache_shapes(), cache_type(program), layout().blocks) {
   frame_.cache = &cache_;
+}
+
+int64_t PagedDecoder::alike_tokens() const {
+  return std::min(kFewTokens, most_unpacked_rows(program_.precision()));
 }
 
 void PagedDecoder::lay_out(std::span<const backend::SequenceStep> sequences) {

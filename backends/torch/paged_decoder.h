@@ -11,6 +11,7 @@ class PagedDecoder : public backend::PagedRunner {
   /// @param program         outlives this.
   /// @param kv_cache_bytes  room for keys and values; one context at least.
   PagedDecoder(const Program& program, int num_threads, uint64_t kv_cache_bytes);
+  int64_t alike_tokens() const override;
 
  private:
   void run(std::span<const backend::SequenceStep> sequences, std::vector<float>& logits) override;

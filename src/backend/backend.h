@@ -82,6 +82,8 @@ class Session {
   virtual void truncate(size_t row, int64_t length);
   /// How many sessions share the steps now, this one included.
   virtual int64_t sharers() const { return 1; }
+  /// As PagedRunner has it.
+  virtual int64_t alike_tokens() const { return 0; }
   /// The sequence is fed no more: what it holds is given back.
   virtual void close_row(size_t /*row*/) {}
 

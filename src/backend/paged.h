@@ -45,6 +45,9 @@ class MM_ORCH_EXPORT PagedRunner {
   const graph::ModelInfo& info() const { return info_; }
   const Layout& layout() const { return layout_; }
   BlockPool& pool() { return pool_; }
+  /// A step of at most so many tokens, past the prompts, gives each the logits that steps of a
+  /// token would, bit for bit. 0: that is not promised of any number.
+  virtual int64_t alike_tokens() const { return 0; }
 
   /// One step of all `sequences`; of no two of them the same block is written. Steps of several
   /// threads follow each other.

@@ -46,8 +46,8 @@ class Run {
         guesses_(config, prompts.size()),
         feed_(
             sessions, config, [this] { return arrange(); },
-            [this](std::span<const size_t> rows, int64_t together) {
-              return guess(rows, together);
+            [this](std::span<const size_t> rows, const GuessRoom& room) {
+              return guess(rows, room);
             }) {
     for (size_t i = 0; i < prompts.size(); ++i)
       sequences_.emplace_back(config, stop_strings_, i, prompts[i], tokenizer);
@@ -98,14 +98,14 @@ class Run {
     return rows;
   }
 
-  std::vector<std::span<const int64_t>> guess(std::span<const size_t> rows, int64_t together) {
+  std::vector<std::span<const int64_t>> guess(std::span<const size_t> rows, const GuessRoom& room) {
     const auto start = Clock::now();
     std::vector<GrowingText> texts;
     for (const size_t row : rows) {
       const auto& result = rows_[row]->result();
       texts.push_back({rows_[row]->index(), &result.prompt_tokens, &result.new_tokens});
     }
-    auto guesses = guesses_.guess(texts, together);
+    auto guesses = guesses_.guess(texts, room);
     guessing_s_ = seconds_since(start);
     return guesses;
   }

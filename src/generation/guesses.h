@@ -23,22 +23,21 @@ class Guesses {
 
   /// What may follow each of `texts`; often nothing. What is looked up has to promise more than the
   /// draft model does, which few texts may ask at a time: each of its tokens takes time.
-  /// @param together  texts that share a step, of other callers too.
   std::vector<std::span<const int64_t>> guess(std::span<const GrowingText> texts,
-                                              int64_t together) {
-    const bool asks_model = model_ && together <= kMostAsking;
+                                              const GuessRoom& room) {
+    const bool asks_model = model_ && room.together <= kMostAsking;
     std::vector<std::span<const int64_t>> found(texts.size());
     std::vector<GrowingText> asked;
     for (size_t i = 0; i < texts.size(); ++i) {
       auto& text = texts_[texts[i].index];
       const double least = asks_model ? model_->gain(texts[i].index) : 1.0;
       if (text.lookup)
-        found[i] = text.lookup->guess(*texts[i].prompt, *texts[i].new_tokens, together, least);
+        found[i] = text.lookup->guess(*texts[i].prompt, *texts[i].new_tokens, room, least);
       text.looked_up = !found[i].empty() || !asks_model;
       if (!text.looked_up) asked.push_back(texts[i]);
     }
     if (asked.empty()) return found;
-    model_->guess(asked);
+    model_->guess(asked, room.most);
     for (size_t i = 0; i < texts.size(); ++i)
       if (!texts_[texts[i].index].looked_up) found[i] = model_->guessed(texts[i].index);
     return found;

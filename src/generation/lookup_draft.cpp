@@ -68,9 +68,9 @@ LookupDraft::Match LookupDraft::find() const {
   return best;
 }
 
-int64_t LookupDraft::best_length(int64_t together, double least) const {
-  const int64_t there = known_ - match_.next;
-  const auto texts = static_cast<double>(together);
+int64_t LookupDraft::best_length(const GuessRoom& room, double least) const {
+  const int64_t there = std::min(known_ - match_.next, room.most);
+  const auto texts = static_cast<double>(room.together);
   double best = kPays * least, tokens = texts, reached = 1.0;
   int64_t best_length = 0, length = 0;
   auto known = static_cast<size_t>(match_.length - 1);
@@ -88,8 +88,8 @@ int64_t LookupDraft::best_length(int64_t together, double least) const {
 }
 
 std::span<const int64_t> LookupDraft::guess(std::span<const int64_t> prompt,
-                                            std::span<const int64_t> new_tokens, int64_t together,
-                                            double least) {
+                                            std::span<const int64_t> new_tokens,
+                                            const GuessRoom& room, double least) {
   const size_t known = history_.size();
   if (known < prompt.size()) learn(prompt.subspan(known));
   learn(new_tokens.subspan(history_.size() - prompt.size()));
@@ -99,7 +99,7 @@ std::span<const int64_t> LookupDraft::guess(std::span<const int64_t> prompt,
   guess_.clear();
   if (match_.length == 0) return {};
   const auto first = history_.begin() + match_.next;
-  guess_.assign(first, first + best_length(together, least));
+  guess_.assign(first, first + best_length(room, least));
   if (guess_.empty())
     for (size_t i = 0; i < costs_.size(); ++i)
       costs_[i].steps += kForget * (assumed_cost(kLengths[i]) - costs_[i].steps);

@@ -14,26 +14,29 @@
 
 namespace mm_orch::generation {
 
+/// For the guesses of a step.
+struct GuessRoom {
+  int64_t together = 1;  // texts that share the step, and wait for each other's guesses
+  int64_t most = 15;     // tokens guessed for a text
+};
+
 /// How many tokens it guesses follows from how often tokens after a match of that length were
 /// right in this text, guessed or not, and from what steps with guesses took.
 class MM_ORCH_EXPORT LookupDraft {
  public:
-  static constexpr int64_t kMost = 15;  // tokens guessed
-
   LookupDraft();
 
   /// What may follow `prompt` and `new_tokens`; often nothing. Both only grow.
-  /// @param together  texts that share a step, and wait for its guesses too.
   /// @param least  tokens that a guess has to promise for the time of a step without guesses.
   std::span<const int64_t> guess(std::span<const int64_t> prompt,
-                                 std::span<const int64_t> new_tokens, int64_t together = 1,
+                                 std::span<const int64_t> new_tokens, const GuessRoom& room = {},
                                  double least = 1.0);
   /// What the step took that checked the tokens guessed last, in steps without guesses.
   void judge(double cost);
 
  private:
   static constexpr int64_t kLongestMatch = 6;  // longer ones say no more
-  static constexpr std::array<int64_t, 5> kLengths{1, 2, 4, 8, kMost};
+  static constexpr std::array<int64_t, 5> kLengths{1, 2, 4, 8, GuessRoom{}.most};
 
   struct Match {
     int64_t length = 0;  // 0: nothing was found
@@ -50,7 +53,7 @@ class MM_ORCH_EXPORT LookupDraft {
   void learn(std::span<const int64_t> tokens);
   void score();
   Match find() const;
-  int64_t best_length(int64_t together, double least) const;
+  int64_t best_length(const GuessRoom& room, double least) const;
 
   std::vector<int64_t> history_;
   std::unordered_map<int64_t, int64_t> latest_;  // token: its last place

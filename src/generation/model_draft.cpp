@@ -25,11 +25,11 @@ struct ModelDraft::Asked {
   int64_t choice = 0;              // the model's, after them
 };
 
-void ModelDraft::guess(std::span<const GrowingText> texts) {
+void ModelDraft::guess(std::span<const GrowingText> texts, int64_t most) {
   std::vector<Asked> asked;
   for (const auto& text : texts) {
     texts_[text.index].guess.clear();
-    const int64_t count = wanted(text);
+    const int64_t count = std::min(wanted(text), most);
     if (count <= 0) continue;
     asked.push_back({.index = text.index, .count = count, .text = *text.prompt});
     asked.back().text.insert(asked.back().text.end(), text.new_tokens->begin(),

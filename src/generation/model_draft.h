@@ -30,7 +30,7 @@ class MM_ORCH_EXPORT ModelDraft {
 
   /// Guesses what follows each of `texts`. A failure of the model is reported to it, and ends the
   /// guesses.
-  void guess(std::span<const GrowingText> texts);
+  void guess(std::span<const GrowingText> texts, int64_t most);
   /// What was guessed last for a text; often nothing.
   std::span<const int64_t> guessed(size_t index) const { return texts_[index].guess; }
   /// How many of the tokens guessed last were right. `plain_s` is what a step without guesses

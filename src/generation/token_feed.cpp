@@ -106,9 +106,21 @@ void TokenFeed::forget_wrong_guess(size_t row) {
   guess.clear();
 }
 
+// A guess that made the step compute otherwise could change a token. Where so many texts share it
+// that it does anyway, that is no reason.
+GuessRoom TokenFeed::room_for_guesses(std::span<const size_t> rows) const {
+  GuessRoom room{.together = session_->sharers() * static_cast<int64_t>(rows_.size())};
+  const int64_t alike = session_->alike_tokens();
+  if (alike == 0 || room.together > alike) return room;
+  const bool all_decode =
+      std::ranges::all_of(rows, [this](size_t row) { return length(rows_[row]) - fed_[row] == 1; });
+  room.most = all_decode ? std::min(room.most, alike / room.together - 1) : 0;
+  return room;
+}
+
 void TokenFeed::guess(std::span<const size_t> rows) {
   if (!guess_) return;
-  const auto guesses = guess_(rows, session_->sharers() * static_cast<int64_t>(rows_.size()));
+  const auto guesses = guess_(rows, room_for_guesses(rows));
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto made = static_cast<int64_t>(rows_[rows[i]].new_tokens->size());
     const auto room = static_cast<size_t>(std::max<int64_t>(0, config_.max_new_tokens - made - 1));

@@ -12,6 +12,7 @@
 
 #include "backend/backend.h"
 #include "generation/generator.h"
+#include "generation/lookup_draft.h"
 
 namespace mm_orch::generation {
 
@@ -46,9 +47,8 @@ class TokenFeed {
   /// position after a failure, and for a row that is done.
   using Read = std::function<void(size_t row, const Logits& logits)>;
   /// Tokens that may follow all of each row's. What is wrong of them is forgotten.
-  /// @param together  rows of all sessions that share steps.
   using Guess = std::function<std::vector<std::span<const int64_t>>(std::span<const size_t> rows,
-                                                                    int64_t together)>;
+                                                                    const GuessRoom& room)>;
 
   /// @param guess  null: none.
   TokenFeed(SessionProvider& sessions, const ResolvedConfig& config, Arrange arrange,
@@ -71,6 +71,7 @@ class TokenFeed {
   bool feed(const Read& read);
   bool feed_rows(const Read& read);
   void forget_wrong_guess(size_t row);
+  GuessRoom room_for_guesses(std::span<const size_t> rows) const;
   void guess(std::span<const size_t> rows);
   void add_row(size_t row, std::vector<backend::RowTokens>& steps);
   int64_t token_at(size_t row, int64_t position) const;

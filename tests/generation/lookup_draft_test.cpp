@@ -93,11 +93,13 @@ TEST(LookupDraft, GuessesAsManyTokensAsPay) {
 TEST(LookupDraft, PromisesTextsThatShareTheStepAndADraftModelMoreThanItTakes) {
   LookupDraft draft;
   const Tokens prompt = round(60, 20);
-  EXPECT_EQ(draft.guess(prompt, {}, 1).size(), 15U);
-  EXPECT_EQ(draft.guess(prompt, {}, 8).size(), 4U);
-  EXPECT_TRUE(draft.guess(prompt, {}, 32).empty());
-  EXPECT_EQ(draft.guess(prompt, {}, 1, 2.0).size(), 15U);
-  EXPECT_TRUE(draft.guess(prompt, {}, 1, 5.0).empty());
+  EXPECT_EQ(draft.guess(prompt, {}, {.together = 1}).size(), 15U);
+  EXPECT_EQ(draft.guess(prompt, {}, {.together = 8}).size(), 4U);
+  EXPECT_TRUE(draft.guess(prompt, {}, {.together = 32}).empty());
+  EXPECT_EQ(draft.guess(prompt, {}, {}, 2.0).size(), 15U);
+  EXPECT_TRUE(draft.guess(prompt, {}, {}, 5.0).empty());
+  EXPECT_EQ(draft.guess(prompt, {}, {.most = 3}).size(), 3U);
+  EXPECT_TRUE(draft.guess(prompt, {}, {.most = 0}).empty());
 }
 
 // Logits of a text that counts round and round, and loses its place now and then.

@@ -90,7 +90,7 @@ Step lower_gated_mlp(const graph::Node* nodes, Lowering& lowering) {
   return [=, apart = std::move(apart), precision = weights.precision(), input = nodes[0].inputs[0],
           output = nodes[4].outputs[0]](Frame& frame) {
     const View x = frame.values[input];
-    if (together && prefers_packed(x.rows, precision))
+    if (together && x.rows > most_unpacked_rows(precision))
       return run_packed(op, x, frame.values[output]);
     for (const auto& step : apart) step(frame);
   };

@@ -88,7 +88,7 @@ void many_rows(const Matrix& weight, const View& x, const View& y) {
 
 void apply_linear(const Matrix& weight, const float* bias, Precision precision, const View& x,
                   const View& y) {
-  if (prefers_packed(x.rows, precision))
+  if (x.rows > most_unpacked_rows(precision))
     return linear_packed(weight, bias, parts_of(precision), x, y);
   if (x.rows <= kFewRows || precision == Precision::kINT8)
     return few_rows(weight, bias, precision, x, y);

@@ -1,6 +1,7 @@
 #include "ops/packed_linear.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "ops/aligned.h"
 #include "ops/parallel.h"
@@ -14,10 +15,10 @@ constexpr int64_t kFewRowsWithoutTiles = 10;
 
 constexpr int64_t kPackedElements = 1 << 19;
 
-bool prefers_packed(int64_t rows, Precision precision) {
-  if (!kernels::has_amx())
-    return kernels::multiplies_bf16() && parts_of(precision) == 1 && rows > kFewRowsWithoutTiles;
-  return rows > (precision == Precision::kINT8 ? kFewInt8Rows : kFewRows);
+int64_t most_unpacked_rows(Precision precision) {
+  if (kernels::has_amx()) return precision == Precision::kINT8 ? kFewInt8Rows : kFewRows;
+  const bool packs = kernels::multiplies_bf16() && parts_of(precision) == 1;
+  return packs ? kFewRowsWithoutTiles : std::numeric_limits<int64_t>::max();
 }
 
 int64_t rows_at_once(int64_t rows, int64_t columns, int parts) {

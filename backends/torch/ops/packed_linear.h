@@ -9,8 +9,8 @@
 
 namespace mm_orch::torch_backend {
 
-/// True if packed products are possible, and faster for so many rows.
-bool prefers_packed(int64_t rows, Precision precision);
+/// Rows beyond which packed products are possible and faster.
+int64_t most_unpacked_rows(Precision precision);
 
 /// Of `rows` rows, those that are multiplied together: packed, they should stay in a core's L2
 /// cache, as they are read again for every few rows of the weight. A multiple of 32, or all.

@@ -2,6 +2,7 @@
 // not show in the logits.
 #include <thread>
 
+#include "backend/paged.h"
 #include "torch_models.h"
 
 namespace mm_orch::testing {
@@ -170,6 +171,27 @@ TEST_P(TorchSession, AnyBatchEqualsSingleSequences) {
     const auto logits = step(*session, tokens);
     for (size_t b = 0; b < size; ++b)
       expect_equal_logits(std::span(logits).subspan(b * 60, 60), last_logits(*model_, {tokens[b]}));
+  }
+}
+
+// What guesses rely on: checked beside others, a token gets the logits it gets alone.
+TEST_P(TorchSession, AFewTokensAtOnceEqualOneByOneBitForBit) {
+  const auto source = GetParam() == std::string("gpt2") ? random_gpt2() : random_llama();
+  for (const char* precision : {"f32", "bf16", "int8"}) {
+    const auto model = load_on_torch(in_bf16(source), precision);
+    const int64_t alike = model->paged()->alike_tokens();
+    ASSERT_GT(alike, 1);
+    const auto tokens = random_tokens(static_cast<size_t>(12 + alike));
+    const auto single = model->new_session({}), joint = model->new_session({});
+    std::vector<float> expected;
+    step(*single, {tokens.begin(), tokens.begin() + 12});
+    step(*joint, {tokens.begin(), tokens.begin() + 12});
+    for (int64_t i = 0; i < alike; ++i) {
+      const auto logits = step(*single, {tokens[static_cast<size_t>(12 + i)]});
+      expected.insert(expected.end(), logits.begin(), logits.end());
+    }
+    EXPECT_EQ(step(*joint, {tokens.begin() + 12, tokens.end()}, LogitsOf::kAllTokens), expected)
+        << precision;
   }
 }
 
