@@ -47,7 +47,8 @@ ExportResult export_model(const weights::ModelSource& source, backend::Backend& 
                              .backend = backend,
                              .xml = staged,
                              .precision = request.precision,
-                             .progress = request.progress},
+                             .progress = request.progress,
+                             .keep_compiled = request.keep_compiled},
                             request);
   write_file(fidelity_file(staged), fidelity_json(result.fidelity));
   auto owned = model_file_names();

@@ -28,7 +28,8 @@ struct ExportRequest {
   backend::Precision precision = backend::Precision::kFP32;
   backend::Progress progress = {};  // of the weights, then of the check
   bool check = true;
-  bool force = false;  // a model that fails the check is used all the same
+  bool force = false;          // a model that fails the check is used all the same
+  bool keep_compiled = false;  // what the check compiles, for the first load
 };
 
 /// A model that fails its check is kept, but the report beside it says so and it will not be

@@ -61,7 +61,7 @@ std::shared_ptr<backend::LoadedModel> load_source(const FidelityRequest& request
 std::shared_ptr<backend::LoadedModel> load_exported(const FidelityRequest& request) {
   return on(Side::kExported, [&] {
     return request.backend.open_artifact(request.xml)
-        ->compile(request.graph.info, {.device = "CPU"});
+        ->compile(request.graph.info, {.device = "CPU", .keep_compiled = request.keep_compiled});
   });
 }
 

@@ -24,6 +24,7 @@ struct FidelityRequest {
   std::filesystem::path xml;
   backend::Precision precision = backend::Precision::kFP32;
   backend::Progress progress = {};  // of the positions
+  bool keep_compiled = false;       // what the check compiles, for the first load
 };
 
 /// A model that cannot be loaded or run fails. Where the source cannot be run, or the memory for

@@ -336,7 +336,8 @@ ExportResult ModelManager::export_model(const std::string& name,
        .precision = precision,
        .progress = options.progress,
        .check = options.check,
-       .force = options.force});
+       .force = options.force,
+       .keep_compiled = implementation_->config.get()->openvino.keep_compiled});
   if (options.tune && result.fidelity.status != FidelityStatus::kFailed)
     result.tuning = manager::tune_if_possible({.source = source.get(),
                                                .backend = openvino,

@@ -29,7 +29,10 @@ void make_artifact(const ModelReference& model, const weights::ModelSource& sour
   const auto folder = artifact_folder(model, config.cache_dir);
   log(LogLevel::kInfo, fmt::format("Exporting {} to {}", model.name, folder.string()));
   exporter::export_model(source, openvino,
-                         {.folder = folder, .stem = artifact_stem(model), .precision = {}});
+                         {.folder = folder,
+                          .stem = artifact_stem(model),
+                          .precision = {},
+                          .keep_compiled = config.keep_compiled});
 }
 
 // Empty for an artifact of another tool; then its word is taken.

@@ -43,6 +43,16 @@ def test_a_real_model_says_the_same_from_its_kept_form(precision, tmp_path):
     assert again == text
 
 
+def test_the_first_load_uses_what_the_check_of_an_export_compiled(tmp_path):
+    model = str(smollm2_folder() / SMOLLM2_FILE)
+    config = {"openvino": {"cache_dir": str(tmp_path)}}
+    manager = ModelManager(backend_config=config)
+    manager.export_model(model, "INT8", tune=False)
+    text, log = load(model, tmp_path)
+    assert ".compiled is used" in log
+    assert text
+
+
 def test_an_export_takes_the_old_form_away(tiny_model, tmp_path):
     config = {"openvino": {"cache_dir": str(tmp_path)}}
     manager = ModelManager(backend="openvino", backend_config=config)
@@ -56,7 +66,7 @@ def test_an_export_takes_the_old_form_away(tiny_model, tmp_path):
 def test_the_configuration_can_forbid_it(tiny_model, tmp_path):
     config = {"openvino": {"cache_dir": str(tmp_path), "keep_compiled": False}}
     manager = ModelManager(backend="openvino", backend_config=config)
-    manager.export_model(tiny_model, "INT8", check=False)
+    manager.export_model(tiny_model, "INT8", tune=False)
     manager.load_model(tiny_model)
     assert not list(tmp_path.rglob("*.compiled"))
 
