@@ -72,8 +72,7 @@ def tuned(source: Path, target: Path, precision: str) -> None:
     yield
     config = {"openvino": {"cache_dir": str(target)}}
     manager = ModelManager(backend="openvino", backend_config=config)
-    manager.export_model(str(source), precision, check=False)
-    manager.tune_model(str(source))
+    manager.export_model(str(source), precision, tune=True)  # as mm-orch export does
 
 
 def main() -> None:
