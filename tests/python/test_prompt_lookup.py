@@ -10,6 +10,7 @@ from reference_models import SMOLLM2_FILE, smollm2_folder
 def test_a_lone_request_says_the_same_with_guesses_and_without(precision):
     manager = ModelManager(backend_config={"pytorch": {"inference_precision": precision}})
     model = str(smollm2_folder() / SMOLLM2_FILE)
+    manager.load_model(model)
     guessed = right = 0
     for text in [HELD_TEXT[:300] + HELD_TEXT[:80], *PROMPTS[:7]]:
         prompt = manager.tokenize(model, text)

@@ -108,7 +108,10 @@ MM_ORCH_INLINE void tile(const Int8Args& a, int64_t row, int64_t column) {
       for (int o = 0; o < kOut; ++o) {
         const auto sums = dot(start, weights[o].bytes, values);
         acc[r][o] += __builtin_convertvector(sums, S::Vector) * (weights[o].scale * scales);
-        if constexpr (Group::kOffset < 0) low[r][o] += weights[o].minimum * part.sum;
+        // Spelled out: g++ contracts some of these and not others, and a row's bits would depend on
+        // how many are beside it.
+        if constexpr (Group::kOffset < 0)
+          low[r][o] = __builtin_fmaf(weights[o].minimum, part.sum, low[r][o]);
       }
     }
   }

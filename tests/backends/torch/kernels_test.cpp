@@ -317,6 +317,43 @@ TEST_P(Int8Types, LinearIsASumOverRoundedX) {
   }
 }
 
+// Guesses rely on it: what a row gives does not depend on the others of its step.
+TEST_P(Kernels, ARowGivesTheSameBitsBesideOthers) {
+  const int64_t out = 11, rows = 8;
+  for (const int64_t columns : depths(GetParam())) {
+    const Stored stored(GetParam(), out, columns);
+    const auto x = random_floats(rows * columns, 2);
+    const auto in_floats = [&](int64_t first, int64_t count) {
+      std::vector<float> y(static_cast<size_t>(count * out));
+      kernels::linear(
+          {&x[first * columns], columns, stored.rows(), nullptr, y.data(), out, count, columns}, 0,
+          out);
+      return y;
+    };
+    const auto in_bytes = [&](int64_t first, int64_t count) {
+      std::vector<kernels::ByteGroup> groups(static_cast<size_t>(count * columns / 32));
+      kernels::to_bytes(&x[first * columns], count * columns, groups.data());
+      std::vector<float> y(static_cast<size_t>(count * out));
+      kernels::int8_linear({groups.data(), stored.rows(), nullptr, y.data(), out, count, columns},
+                           0, out);
+      return y;
+    };
+    const auto compare = [&](const auto& multiply, const char* way) {
+      std::vector<float> alone;
+      for (int64_t r = 0; r < rows; ++r) {
+        const auto y = multiply(r, 1);
+        alone.insert(alone.end(), y.begin(), y.end());
+      }
+      for (int64_t count = 2; count <= rows; ++count)
+        EXPECT_EQ(multiply(0, count),
+                  std::vector<float>(alone.begin(), alone.begin() + count * out))
+            << columns << " columns, " << count << " rows " << way;
+    };
+    compare(in_floats, "in floats");
+    if (kernels::has_vnni() && kernels::in_int8(GetParam())) compare(in_bytes, "in bytes");
+  }
+}
+
 TEST(KernelRows, RoundToQ8_0) {
   auto x = random_floats(96, 9);
   std::fill(x.begin() + 32, x.begin() + 64, 0.0f);
