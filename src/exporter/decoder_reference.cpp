@@ -1,28 +1,22 @@
 #include "exporter/decoder_reference.h"
 
-#include <fmt/format.h>
-
 #include <limits>
 
 #include "backend/plugin.h"
-#include "base/memory.h"
 #include "exporter/fidelity_figures.h"
 #include "exporter/fidelity_prompts.h"
+#include "exporter/memory_need.h"
 #include "mm_orch/errors.h"
 
 namespace mm_orch::exporter {
 namespace {
 
-// Asked before, since a system that overcommits would end the process instead.
 void require_memory(const graph::Graph& graph) {
   uint64_t needed = 0;
   for (const auto& weight : graph.weights)
     for (const auto& part : weight.parts) needed += part.data.size();
-  const auto available = memory_state().available_bytes;
-  if (needed > available)
-    throw OutOfMemoryError(fmt::format(
-        "The comparison with PyTorch needs {:.1f} GB of memory, {:.1f} GB are available",
-        static_cast<double>(needed) / 1e9, static_cast<double>(available) / 1e9));
+  if (const auto lacking = lacking_memory(needed))
+    throw OutOfMemoryError("The comparison with PyTorch needs " + *lacking);
 }
 
 }  // namespace

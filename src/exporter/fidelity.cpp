@@ -10,10 +10,10 @@
 
 #include "backend/plugin.h"
 #include "base/finite.h"
-#include "base/memory.h"
 #include "exporter/decoder_reference.h"
 #include "exporter/fidelity_figures.h"
 #include "exporter/fidelity_prompts.h"
+#include "exporter/memory_need.h"
 
 namespace mm_orch::exporter {
 namespace {
@@ -39,16 +39,10 @@ auto on(Side side, Work&& work) {
   }
 }
 
-// Asked before, since a system that overcommits would end the process instead.
 void require_memory(const FidelityRequest& request) {
-  auto needed = static_cast<uint64_t>(request.graph.parameter_count()) * sizeof(float);
-  for (const auto& file : std::filesystem::directory_iterator(request.xml.parent_path()))
-    if (file.path().extension() == ".bin") needed += file.file_size();
-  const auto available = memory_state().available_bytes;
-  if (needed > available)
-    throw Stop{false, fmt::format("both models need {:.1f} GB of memory, {:.1f} GB are available",
-                                  static_cast<double>(needed) / 1e9,
-                                  static_cast<double>(available) / 1e9)};
+  const auto floats = static_cast<uint64_t>(request.graph.parameter_count()) * sizeof(float);
+  if (const auto lacking = lacking_memory(floats + exported_bytes(request.xml)))
+    throw Stop{false, "both models need " + *lacking};
 }
 
 std::shared_ptr<backend::LoadedModel> load_source(const FidelityRequest& request) {

@@ -6,10 +6,10 @@
 #include <chrono>
 #include <new>
 
-#include "base/memory.h"
 #include "base/replaced_file.h"
 #include "exporter/decoder_reference.h"
 #include "exporter/fidelity.h"
+#include "exporter/memory_need.h"
 #include "exporter/tuning_duel.h"
 #include "exporter/tuning_report.h"
 #include "mm_orch/diagnostics.h"
@@ -18,17 +18,10 @@
 namespace mm_orch::exporter {
 namespace {
 
-// Asked before, since a system that overcommits would end the process instead.
 void require_memory_for_two(const std::filesystem::path& xml) {
-  uint64_t bytes = 0;
-  for (const auto& file : std::filesystem::directory_iterator(absolute(xml).parent_path()))
-    if (file.path().extension() == ".bin") bytes += file.file_size();
-  const auto available = memory_state().available_bytes;
-  if (2 * bytes > available)
+  if (const auto lacking = lacking_memory(2 * exported_bytes(xml)))
     throw OutOfMemoryError(
-        fmt::format("Tuning holds the model twice and needs {:.1f} GB of memory, {:.1f} GB are "
-                    "available; unload other models",
-                    2 * static_cast<double>(bytes) / 1e9, static_cast<double>(available) / 1e9),
+        fmt::format("Tuning holds the model twice and needs {}; unload other models", *lacking),
         ErrorContext{.path = xml.string()});
 }
 
