@@ -38,13 +38,13 @@ void LookupDraft::learn(std::span<const int64_t> tokens) {
   }
 }
 
-// The tokens that came since, against what followed the last match.
-void LookupDraft::score() {
+// The tokens that came since there were `before`, against what followed the match then.
+void LookupDraft::score(int64_t before) {
   if (match_.length == 0) return;
   const auto size = static_cast<int64_t>(history_.size());
   size_t known = static_cast<size_t>(match_.length - 1);
-  for (int64_t i = 0; known_ + i < size && match_.next + i < known_; ++i) {
-    const bool right = history_[match_.next + i] == history_[known_ + i];
+  for (int64_t i = 0; before + i < size && match_.next + i < before; ++i) {
+    const bool right = history_[match_.next + i] == history_[before + i];
     odds_[known] = {kKept * odds_[known].right + (right ? 1.0 : 0.0),
                     kKept * odds_[known].tried + 1.0};
     if (!right) return;
@@ -69,7 +69,7 @@ LookupDraft::Match LookupDraft::find() const {
 }
 
 int64_t LookupDraft::best_length(const GuessRoom& room, double least) const {
-  const int64_t there = std::min(known_ - match_.next, room.most);
+  const int64_t there = std::min(static_cast<int64_t>(history_.size()) - match_.next, room.most);
   const auto texts = static_cast<double>(room.together);
   double best = kPays * least, tokens = texts, reached = 1.0;
   int64_t best_length = 0, length = 0;
@@ -90,12 +90,11 @@ int64_t LookupDraft::best_length(const GuessRoom& room, double least) const {
 std::span<const int64_t> LookupDraft::guess(std::span<const int64_t> prompt,
                                             std::span<const int64_t> new_tokens,
                                             const GuessRoom& room, double least) {
-  const size_t known = history_.size();
-  if (known < prompt.size()) learn(prompt.subspan(known));
+  const size_t before = history_.size();
+  if (before < prompt.size()) learn(prompt.subspan(before));
   learn(new_tokens.subspan(history_.size() - prompt.size()));
-  score();
+  score(static_cast<int64_t>(before));
   match_ = find();
-  known_ = static_cast<int64_t>(history_.size());
   guess_.clear();
   if (match_.length == 0) return {};
   const auto first = history_.begin() + match_.next;

@@ -16,8 +16,9 @@ namespace mm_orch::generation {
 
 /// For the guesses of a step.
 struct GuessRoom {
+  static constexpr int64_t kMost = 15;
   int64_t together = 1;  // texts that share the step, and wait for each other's guesses
-  int64_t most = 15;     // tokens guessed for a text
+  int64_t most = kMost;  // tokens guessed for a text
 };
 
 /// How many tokens it guesses follows from how often tokens after a match of that length were
@@ -36,7 +37,7 @@ class MM_ORCH_EXPORT LookupDraft {
 
  private:
   static constexpr int64_t kLongestMatch = 6;  // longer ones say no more
-  static constexpr std::array<int64_t, 5> kLengths{1, 2, 4, 8, GuessRoom{}.most};
+  static constexpr std::array<int64_t, 5> kLengths{1, 2, 4, 8, GuessRoom::kMost};
 
   struct Match {
     int64_t length = 0;  // 0: nothing was found
@@ -51,7 +52,7 @@ class MM_ORCH_EXPORT LookupDraft {
   };
 
   void learn(std::span<const int64_t> tokens);
-  void score();
+  void score(int64_t before);
   Match find() const;
   int64_t best_length(const GuessRoom& room, double least) const;
 
@@ -59,7 +60,6 @@ class MM_ORCH_EXPORT LookupDraft {
   std::unordered_map<int64_t, int64_t> latest_;  // token: its last place
   std::vector<int64_t> earlier_;                 // of each place: the one before with its token
   Match match_;                                  // of the last call
-  int64_t known_ = 0;                            // tokens there were then
   std::array<Odds, kLongestMatch> odds_;         // by the match's length, from 1
   std::array<Cost, kLengths.size()> costs_;
   std::vector<int64_t> guess_;
