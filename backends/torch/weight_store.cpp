@@ -49,18 +49,23 @@ struct Range {
   size_t first_part = 0, last_part = 0;  // [first, last)
   int64_t first_row = 0, rows = 0;
   DType type = DType::kF32;
+  bool in_strips = false;
 };
 
 std::vector<Range> ranges_of(const graph::Weight& weight, Rounding rounding) {
   if (is_vector(weight)) return {{0, weight.parts.size(), 0, 1, DType::kF32}};
-  if (weight.transposed)
-    return {{0, 1, 0, weight.shape[0], held_type(weight, weight.parts[0], rounding)}};
+  const bool for_int8 = rounding == DType::kQ8_0;
+  if (weight.transposed) {
+    const DType type = held_type(weight, weight.parts[0], rounding);
+    return {{0, 1, 0, weight.shape[0], type, for_int8 && kernels::in_strips(type)}};
+  }
   std::vector<Range> ranges;
   int64_t row = 0;
   for (size_t i = 0; i < weight.parts.size(); ++i) {
     const auto& part = weight.parts[i];
     const DType type = held_type(weight, part, rounding);
-    if (ranges.empty() || ranges.back().type != type) ranges.push_back({i, i, row, 0, type});
+    if (ranges.empty() || ranges.back().type != type)
+      ranges.push_back({i, i, row, 0, type, for_int8 && kernels::in_strips(type)});
     ranges.back().last_part = i + 1;
     ranges.back().rows += part.rows();
     row += part.rows();
@@ -68,12 +73,17 @@ std::vector<Range> ranges_of(const graph::Weight& weight, Rounding rounding) {
   return ranges;
 }
 
-bool usable_in_place(const graph::Weight& weight, const Range& range) {
+// True if it lies in memory as its rows are to be.
+bool lies_as_needed(const graph::Weight& weight, const Range& range) {
   if (range.last_part - range.first_part != 1 || weight.transposed) return false;
   const auto& part = weight.parts[range.first_part];
   const auto alignment = static_cast<uintptr_t>(range.type == DType::kF32 ? alignof(float) : 1);
   return part.dtype == range.type && part.interleaved_head_size == 0 &&
          reinterpret_cast<uintptr_t>(part.data.data()) % alignment == 0;
+}
+
+bool usable_in_place(const graph::Weight& weight, const Range& range) {
+  return !range.in_strips && lies_as_needed(weight, range);
 }
 
 // Rows as they are stored.
@@ -130,7 +140,7 @@ void convert(const graph::Weight& weight, const Range& range, std::byte* out) {
   });
 }
 
-void fill(const graph::Weight& weight, const Range& range, std::byte* out) {
+void read_rows(const graph::Weight& weight, const Range& range, std::byte* out) {
   const auto& first = weight.parts[range.first_part];
   const bool as_stored =
       std::all_of(weight.parts.begin() + static_cast<std::ptrdiff_t>(range.first_part),
@@ -140,6 +150,43 @@ void fill(const graph::Weight& weight, const Range& range, std::byte* out) {
   if (!weight.transposed) return copy_stored(weight, range, out);
   if (range.type == DType::kF32) return convert(weight, range, out);
   copy_transposed(first, out);
+}
+
+int64_t bytes_of_rows(const graph::Weight& weight, const Range& range) {
+  return range.rows * kernels::row_bytes(range.type, graph::column_count(weight));
+}
+
+int64_t strips_of(const Range& range) {
+  return (range.rows + kernels::kStripRows - 1) / kernels::kStripRows;
+}
+
+int64_t held_bytes(const graph::Weight& weight, const Range& range) {
+  if (!range.in_strips) return bytes_of_rows(weight, range);
+  return strips_of(range) * kernels::strip_bytes(range.type, graph::column_count(weight));
+}
+
+void fill(const graph::Weight& weight, const Range& range, std::byte* out) {
+  if (!range.in_strips) return read_rows(weight, range, out);
+  const int64_t columns = graph::column_count(weight);
+  std::vector<std::byte> buffer;
+  const std::byte* rows = weight.parts[range.first_part].data.data();
+  if (!lies_as_needed(weight, range)) {
+    buffer.resize(static_cast<size_t>(bytes_of_rows(weight, range)));
+    read_rows(weight, range, buffer.data());
+    rows = buffer.data();
+  }
+  const kernels::Rows stored{rows, kernels::row_bytes(range.type, columns), range.type};
+  parallel_for(strips_of(range), 4, [&](int64_t first, int64_t last) {
+    kernels::to_strips(stored, range.rows, columns, first, last, out);
+  });
+}
+
+kernels::StoredWeight stored_weight(const graph::Weight& weight, const Range& range,
+                                    const std::byte* data) {
+  const int64_t columns = graph::column_count(weight);
+  if (range.in_strips)
+    return kernels::Strips{data, kernels::strip_bytes(range.type, columns), range.type};
+  return kernels::Rows{data, kernels::row_bytes(range.type, columns), range.type};
 }
 
 // Embeddings that no Linear reads are looked up row by row: to round them saves nothing.
@@ -162,14 +209,11 @@ WeightStore::WeightStore(const graph::Graph& graph, Precision precision) : preci
   const auto roundings = roundings_of(graph, precision);
   std::vector<std::vector<Range>> ranges;
   int64_t to_read = 0;
-  const auto bytes_of = [&](const graph::Weight& weight, const Range& range) {
-    return range.rows * kernels::row_bytes(range.type, graph::column_count(weight));
-  };
   for (size_t i = 0; i < graph.weights.size(); ++i) {
     const auto& weight = graph.weights[i];
     ranges.push_back(ranges_of(weight, roundings[i]));
     for (const auto& range : ranges.back())
-      if (!usable_in_place(weight, range)) to_read += aligned(bytes_of(weight, range));
+      if (!usable_in_place(weight, range)) to_read += aligned(held_bytes(weight, range));
   }
   std::shared_ptr<std::byte> block;
   if (to_read > 0) owners_.push_back(block = allocate(static_cast<size_t>(to_read)));
@@ -179,24 +223,24 @@ WeightStore::WeightStore(const graph::Graph& graph, Precision precision) : preci
     const auto& weight = graph.weights[i];
     Matrix matrix{graph::row_count(weight), graph::column_count(weight), {}};
     for (const auto& range : ranges[i]) {
-      const auto row_bytes = kernels::row_bytes(range.type, matrix.columns);
       const std::byte* data = next;
       if (usable_in_place(weight, range)) {
         data = weight.parts[range.first_part].data.data();
         owners_.push_back(weight.parts[range.first_part].owner);
       } else {
         fill(weight, range, next);
-        next += aligned(bytes_of(weight, range));
+        next += aligned(held_bytes(weight, range));
       }
-      matrix.ranges.push_back({range.first_row, range.rows, {data, row_bytes, range.type}});
-      bytes_ += static_cast<uint64_t>(bytes_of(weight, range));
+      matrix.ranges.push_back({range.first_row, range.rows, stored_weight(weight, range, data)});
+      bytes_ += static_cast<uint64_t>(held_bytes(weight, range));
     }
     matrices_.push_back(std::move(matrix));
   }
 }
 
 const float* WeightStore::vector(graph::WeightId id) const {
-  return reinterpret_cast<const float*>(matrices_[id].ranges[0].rows.data);
+  return reinterpret_cast<const float*>(
+      std::get<kernels::Rows>(matrices_[id].ranges[0].weight).data);
 }
 
 }  // namespace mm_orch::torch_backend

@@ -2,7 +2,7 @@
 // stored (float32, 16 bits, ggml's blocks): the kernels widen them in registers, exactly, so
 // that a step computes in float32 and reads no more bytes than the file has. A stored tensor
 // that already is what is needed stays in its mapped file; the others are read into one block
-// of memory. Vectors are float32.
+// of memory. In int8 blocks that a Linear reads are laid out anew, in strips. Vectors are float32.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "kernels/rows.h"
+#include "kernels/strips.h"
 
 namespace mm_orch::torch_backend {
 
@@ -25,13 +25,15 @@ constexpr int parts_of(Precision precision) { return precision == Precision::kF3
 struct RowRange {
   int64_t first = 0;
   int64_t count = 0;
-  kernels::Rows rows;
+  kernels::StoredWeight weight;
 };
 
 struct Matrix {
   int64_t rows = 0;
   int64_t columns = 0;
-  std::vector<RowRange> ranges;  // one after the other
+  std::vector<RowRange> ranges;  // one after the other; all are rows, or all are strips
+
+  bool in_strips() const { return std::holds_alternative<kernels::Strips>(ranges[0].weight); }
 };
 
 class WeightStore {

@@ -20,6 +20,13 @@ inline constexpr int64_t kTile = kSide * kDepth;  // elements of a tile
 
 inline int64_t tiles(int64_t columns) { return (columns + kDepth - 1) / kDepth; }
 
+// 32 floats as bfloat16, an element of `low` and its neighbour of `high` side by side.
+MM_ORCH_BF16 inline __m512i side_by_side(__m512 low, __m512 high) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
+                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+}
+
 // The bfloat16 parts of 32 floats, first the leading one; `stride` elements apart. Interleaved, an
 // element of `low` and its neighbour of `high` lie side by side.
 template <int kParts, bool kInterleave = false>
@@ -37,13 +44,7 @@ MM_ORCH_BF16 inline void store_parts(__m512 low, __m512 high, uint16_t* out, int
       low = _mm512_sub_ps(low, a);
       high = _mm512_sub_ps(high, b);
     }
-    auto both = (__m512i)_mm512_cvtne2ps_pbh(b, a);
-    if constexpr (kInterleave) {
-      const __m512i order =
-          _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
-                           6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-      both = _mm512_permutexvar_epi16(order, both);
-    }
+    const auto both = kInterleave ? side_by_side(a, b) : (__m512i)_mm512_cvtne2ps_pbh(b, a);
     _mm512_storeu_si512(out, both);
   }
 }

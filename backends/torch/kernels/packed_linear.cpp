@@ -10,7 +10,7 @@
 #include <type_traits>
 
 #include "kernels/bf16_tiles.h"
-#include "kernels/formats.h"
+#include "kernels/strip_formats.h"
 
 namespace mm_orch::torch_backend::kernels {
 namespace {
@@ -76,6 +76,43 @@ MM_ORCH_BF16 void expand_block(const Rows& weight, int64_t columns, int64_t firs
       for (int64_t i = whole * kDepth; i < columns; ++i) rest[i % kDepth] = Format::one(row, i);
       store_parts<kParts>(_mm512_loadu_ps(rest), _mm512_loadu_ps(rest + 16), target, kTile);
     }
+  }
+}
+
+// The same of strips, of which `first` is a first row, in one part.
+template <class Strip, int kParts>
+MM_ORCH_BF16 void expand_block(const Strips& weight, int64_t columns, int64_t first, int64_t end,
+                               int64_t ahead, uint16_t* out) {
+  static_assert(kParts == 1);
+  const int64_t groups = columns / kGroup;
+  if (first >= end) {
+    std::memset(out, 0, sizeof(uint16_t) * groups * kTile);
+    return;
+  }
+  const std::byte* strip = weight.strip(first / kStripRows);
+  const std::byte* next = weight.strip((first + ahead) / kStripRows);
+  const int64_t step = weight.strip_bytes / groups;
+  for (int64_t g = 0; g < groups; ++g, out += kTile) {
+    Simd<16>::Integers u[kChunks];
+    Strip::template chunks<16>(Strip::elements(strip, g), u);
+    const auto scales = Strip::template scales<16>(strip, g, 0);
+    for (int64_t i = 0; i < step; i += 64) __builtin_prefetch(next + g * step + i);
+    __m512i lines[16];
+#pragma GCC unroll 16
+    for (int line = 0; line < 16; ++line) {
+      const __m512 scale = scales.scale[line * Strip::kHalves / 16];
+      // Exact: so is the product, and 128 times the scale.
+      const __m512 offset = Strip::kMinimum ? scales.minimum : scale * -128.0f;
+      const auto element = [&](int byte) MM_ORCH_BF16 {
+        const __m512i whole = _mm512_and_si512(
+            _mm512_srli_epi32((__m512i)u[line / 2], static_cast<unsigned>(8 * byte)),
+            _mm512_set1_epi32(255));
+        return _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole), scale, offset);
+      };
+      lines[line] = side_by_side(element(line % 2 * 2), element(line % 2 * 2 + 1));
+    }
+    transpose(lines);
+    for (int r = 0; r < 16; ++r) _mm512_storeu_si512(out + r * kDepth, lines[r]);
   }
 }
 
@@ -237,13 +274,15 @@ constexpr int kExactParts<F16Format> = 2;
 template <class Args, int kParts>
 using OutputOf = std::conditional_t<std::is_same_v<Args, PackedArgs>, Written, Gated<kParts>>;
 
-template <class Format, bool kTiles, int kWeightParts, int kParts, class Args>
-MM_ORCH_BF16 void run_panels(const Args& a, int64_t first, int64_t last, uint16_t* scratch) {
+// Source: a format of rows or of strips.
+template <class Source, bool kTiles, int kWeightParts, int kParts, class Weight, class Args>
+MM_ORCH_BF16 void run_panels(const Args& a, const Weight& weight, int64_t first, int64_t last,
+                             uint16_t* scratch) {
   const int64_t columns = a.x.columns;
   OutputOf<Args, kParts> output(a);
   for (int64_t panel = first; panel < last; ++panel) {
     for (int64_t i = 0; i < 2; ++i)
-      expand_block<Format, kWeightParts>(a.weight, columns, output.weight_row(panel, i),
+      expand_block<Source, kWeightParts>(weight, columns, output.weight_row(panel, i),
                                          output.weight_rows(), output.kAhead,
                                          scratch + i * tiles(columns) * kWeightParts * kTile);
     multiply_panel<kTiles, kWeightParts, kParts>(a.x, panel, scratch, output);
@@ -255,15 +294,26 @@ template <class Args>
 MM_ORCH_BF16 void run(const Args& args, int64_t first, int64_t last, uint16_t* scratch) {
   const bool has_tiles = has_amx();
   if (has_tiles) configure();
-  with_format(args.weight.dtype, [&](auto format) {
-    using Format = decltype(format);
-    if (!has_tiles)
-      run_panels<Format, false, 1, 1>(args, first, last, scratch);
-    else if (args.x.parts == 1)
-      run_panels<Format, true, 1, 1>(args, first, last, scratch);
-    else
-      run_panels<Format, true, kExactParts<Format>, 3>(args, first, last, scratch);
-  });
+  if (const auto* strips = std::get_if<Strips>(&args.weight)) {
+    with_strips(strips->dtype, [&](auto format) {
+      using Strip = decltype(format);
+      if (has_tiles)
+        run_panels<Strip, true, 1, 1>(args, *strips, first, last, scratch);
+      else
+        run_panels<Strip, false, 1, 1>(args, *strips, first, last, scratch);
+    });
+  } else {
+    const auto& rows = std::get<Rows>(args.weight);
+    with_format(rows.dtype, [&](auto format) {
+      using Format = decltype(format);
+      if (!has_tiles)
+        run_panels<Format, false, 1, 1>(args, rows, first, last, scratch);
+      else if (args.x.parts == 1)
+        run_panels<Format, true, 1, 1>(args, rows, first, last, scratch);
+      else
+        run_panels<Format, true, kExactParts<Format>, 3>(args, rows, first, last, scratch);
+    });
+  }
   if (has_tiles) _tile_release();
 }
 

@@ -7,7 +7,7 @@
 // cycles than one product without AMX. A product of leading parts alone is bfloat16 arithmetic.
 #pragma once
 
-#include "kernels/rows.h"
+#include "kernels/strips.h"
 
 namespace mm_orch::torch_backend::kernels {
 
@@ -32,10 +32,10 @@ void pack_rows(const float* x, int64_t x_stride, const PackedRows& packed, int64
 
 struct PackedArgs {
   PackedRows x;
-  Rows weight;        // [out, columns], which can_read
-  int64_t out;        // its rows
-  const float* bias;  // [out] or null
-  float* y;           // [x.rows, out], rows y_stride apart
+  StoredWeight weight;  // [out, columns]: rows, which can_read, or, of 1 part, strips
+  int64_t out;          // its rows
+  const float* bias;    // [out] or null
+  float* y;             // [x.rows, out], rows y_stride apart
   int64_t y_stride;
 };
 inline constexpr int64_t kPanel = 32;  // weight rows
@@ -48,10 +48,10 @@ void packed_linear(const PackedArgs& args, int64_t first, int64_t last, uint16_t
 /// Source: Shazeer 2020, "GLU Variants Improve Transformer" (SwiGLU).
 struct PackedGatedArgs {
   PackedRows x;
-  Rows weight;        // [2 · out, columns], which can_read: gate, then up
-  int64_t out;        // a multiple of 32
-  const float* bias;  // [2 · out] or null
-  uint16_t* y;        // packed_size(x.rows, out, x.parts)
+  StoredWeight weight;  // [2 · out, columns], as in PackedArgs: gate, then up
+  int64_t out;          // a multiple of 32
+  const float* bias;    // [2 · out] or null
+  uint16_t* y;          // packed_size(x.rows, out, x.parts)
 };
 inline constexpr int64_t kGatedPanel = 16;  // columns of y
 /// Fills the panels [first, last) of 16 columns of y.

@@ -25,11 +25,16 @@ static const int64_t* indices_of(const Frame& frame, IndexSource source) {
 }
 
 Step lower_embedding(const graph::Embedding& op, const graph::Node& node, Lowering& lowering) {
-  return [table = lowering.weights.matrix(op.weight).ranges[0].rows, output = node.outputs[0],
+  return [table = lowering.weights.matrix(op.weight).ranges[0].weight, output = node.outputs[0],
           source = index_source(lowering.graph, node.inputs[0])](Frame& frame) {
     const int64_t* indices = indices_of(frame, source);
     const View y = frame.values[output];
-    for (int64_t r = 0; r < y.rows; ++r) kernels::expand(table, indices[r], 1, y.columns, y.row(r));
+    for (int64_t r = 0; r < y.rows; ++r) {
+      if (const auto* strips = std::get_if<kernels::Strips>(&table))
+        kernels::expand(*strips, indices[r], y.columns, y.row(r));
+      else
+        kernels::expand(std::get<kernels::Rows>(table), indices[r], 1, y.columns, y.row(r));
+    }
   };
 }
 

@@ -1,8 +1,10 @@
 // Linear, Split, Silu, Multiply, Linear: the gated MLP of Llama and its kin. Many rows go through
-// it packed, in one step, so that what lies between the two products never leaves the cache.
+// it packed, and those in int8 rounded, in one step, so that what lies between the two products
+// never leaves the cache.
 #include <algorithm>
 
 #include "ops/aligned.h"
+#include "ops/int8_linear.h"
 #include "ops/lowering.h"
 #include "ops/packed_linear.h"
 #include "ops/parallel.h"
@@ -28,8 +30,8 @@ void run_packed(const GatedMlp& op, const View& x, const View& y) {
   const int64_t x_rows = rows_at_once(x.rows, x.columns, op.parts);
   for (int64_t row = 0; row < x.rows; row += x_rows) {
     const auto packed = pack(x, row, std::min(x_rows, x.rows - row), op.parts, x_buffer);
-    const kernels::PackedGatedArgs args{packed, op.gate_up->ranges[0].rows, inner, op.gate_up_bias,
-                                        part_of_product(row)};
+    const kernels::PackedGatedArgs args{packed, op.gate_up->ranges[0].weight, inner,
+                                        op.gate_up_bias, part_of_product(row)};
     parallel_for(inner / kernels::kGatedPanel, 2, [&](int64_t first, int64_t last) {
       kernels::packed_gated(args, first, last,
                             aligned(scratch_buffer, kernels::panel_scratch_size(packed)));
@@ -40,6 +42,29 @@ void run_packed(const GatedMlp& op, const View& x, const View& y) {
     multiply_packed(*op.down, op.down_bias,
                     {part_of_product(row), std::min(product_rows, x.rows - row), inner, op.parts},
                     y, row);
+}
+
+void run_int8(const GatedMlp& op, const View& x, const View& y) {
+  static thread_local std::vector<kernels::Int8Group> x_buffer, product;
+  const int64_t inner = op.down->columns, groups = inner / 32;
+  product.resize(static_cast<size_t>(x.rows * groups));
+  const int64_t x_rows = int8_rows_at_once(x.rows, x.columns);
+  for (int64_t row = 0; row < x.rows; row += x_rows) {
+    const int64_t count = std::min(x_rows, x.rows - row);
+    const kernels::Int8GatedArgs args{to_int8(x, row, count, x_buffer),
+                                      std::get<kernels::Strips>(op.gate_up->ranges[0].weight),
+                                      op.gate_up_bias,
+                                      product.data() + row * groups,
+                                      count,
+                                      x.columns,
+                                      inner};
+    parallel_for(groups, 1,
+                 [&](int64_t first, int64_t last) { kernels::int8_gated(args, first, last); });
+  }
+  const int64_t product_rows = int8_rows_at_once(x.rows, inner);
+  for (int64_t row = 0; row < x.rows; row += product_rows)
+    multiply_int8(*op.down, op.down_bias, product.data() + row * groups,
+                  std::min(product_rows, x.rows - row), y, row);
 }
 
 // True if no other node reads what those before the last one make.
@@ -92,6 +117,7 @@ Step lower_gated_mlp(const graph::Node* nodes, Lowering& lowering) {
     const View x = frame.values[input];
     if (together && x.rows > most_unpacked_rows(precision))
       return run_packed(op, x, frame.values[output]);
+    if (together && op.gate_up->in_strips()) return run_int8(op, x, frame.values[output]);
     for (const auto& step : apart) step(frame);
   };
 }

@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "kernels/int8.h"
 #include "kernels/rowwise.h"
+#include "ops/int8_linear.h"
 #include "ops/lowering.h"
 #include "ops/packed_linear.h"
 #include "ops/parallel.h"
@@ -21,37 +21,16 @@ constexpr int64_t kFewRows = 16;
 
 constexpr int64_t kPanelFloats = 1 << 20;  // of weights expanded for one sgemm
 
-// x in bytes, if they are wanted and a range of the weight is read by them; else null.
-const kernels::ByteGroup* bytes_of(const View& x, const Matrix& weight, Precision precision) {
-  static thread_local std::vector<kernels::ByteGroup> buffer;
-  if (precision != Precision::kINT8) return nullptr;
-  if (std::ranges::none_of(weight.ranges,
-                           [](const auto& range) { return kernels::in_int8(range.rows.dtype); }))
-    return nullptr;
-  const int64_t groups = x.columns / 32;
-  buffer.resize(static_cast<size_t>(x.rows * groups));
-  for (int64_t r = 0; r < x.rows; ++r)
-    kernels::to_bytes(x.row(r), x.columns, buffer.data() + r * groups);
-  return buffer.data();
-}
-
-void few_rows(const Matrix& weight, const float* bias, Precision precision, const View& x,
-              const View& y) {
-  const auto* bytes = bytes_of(x, weight, precision);
+void few_rows(const Matrix& weight, const float* bias, const View& x, const View& y) {
   parallel_for(y.columns, 16, [&](int64_t first, int64_t last) {
     for (const auto& range : weight.ranges) {
       const int64_t begin = std::max(first, range.first) - range.first;
       const int64_t end = std::min(last, range.first + range.count) - range.first;
       if (begin >= end) continue;
-      const float* own_bias = bias ? bias + range.first : nullptr;
-      float* own_y = y.data + range.first;
-      if (bytes && kernels::in_int8(range.rows.dtype))
-        kernels::int8_linear({bytes, range.rows, own_bias, own_y, y.stride, x.rows, x.columns},
-                             begin, end);
-      else
-        kernels::linear(
-            {x.data, x.stride, range.rows, own_bias, own_y, y.stride, x.rows, x.columns}, begin,
-            end);
+      kernels::linear(
+          {x.data, x.stride, std::get<kernels::Rows>(range.weight),
+           bias ? bias + range.first : nullptr, y.data + range.first, y.stride, x.rows, x.columns},
+          begin, end);
     }
   });
 }
@@ -67,8 +46,9 @@ void many_rows(const Matrix& weight, const View& x, const View& y) {
   const int64_t panel_rows = std::max<int64_t>(1, kPanelFloats / x.columns);
   at::Tensor scratch;
   for (const auto& range : weight.ranges) {
-    if (range.rows.dtype == DType::kF32) {
-      multiply(reinterpret_cast<const float*>(range.rows.data), range.first, range.count, x, y);
+    const auto& rows = std::get<kernels::Rows>(range.weight);
+    if (rows.dtype == DType::kF32) {
+      multiply(reinterpret_cast<const float*>(rows.data), range.first, range.count, x, y);
       continue;
     }
     if (!scratch.defined()) scratch = at::empty({panel_rows * x.columns}, at::kFloat);
@@ -76,8 +56,7 @@ void many_rows(const Matrix& weight, const View& x, const View& y) {
     for (int64_t row = 0; row < range.count; row += panel_rows) {
       const int64_t count = std::min(panel_rows, range.count - row);
       for_rows(count, x.columns, [&](int64_t first, int64_t last) {
-        kernels::expand(range.rows, row + first, last - first, x.columns,
-                        panel + first * x.columns);
+        kernels::expand(rows, row + first, last - first, x.columns, panel + first * x.columns);
       });
       multiply(panel, range.first + row, count, x, y);
     }
@@ -90,8 +69,8 @@ void apply_linear(const Matrix& weight, const float* bias, Precision precision, 
                   const View& y) {
   if (x.rows > most_unpacked_rows(precision))
     return linear_packed(weight, bias, parts_of(precision), x, y);
-  if (x.rows <= kFewRows || precision == Precision::kINT8)
-    return few_rows(weight, bias, precision, x, y);
+  if (weight.in_strips()) return linear_int8(weight, bias, x, y);
+  if (x.rows <= kFewRows) return few_rows(weight, bias, x, y);
   many_rows(weight, x, y);
   if (!bias) return;
   for_rows(y.rows, y.columns, [&](int64_t first, int64_t last) {

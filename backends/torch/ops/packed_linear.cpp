@@ -8,16 +8,17 @@
 
 namespace mm_orch::torch_backend {
 
-// Up to here our kernels of a few rows are faster.
+// Up to here our kernels of a few rows are faster. Those of int8 are at any number of rows, but for
+// AMX, where to widen a weight takes as long as 16 rows of products of bytes.
 constexpr int64_t kFewRows = 8;
-constexpr int64_t kFewInt8Rows = 4;
+constexpr int64_t kFewInt8Rows = 16;
 constexpr int64_t kFewRowsWithoutTiles = 10;
 
 constexpr int64_t kPackedElements = 1 << 19;
 
 int64_t most_unpacked_rows(Precision precision) {
   if (kernels::has_amx()) return precision == Precision::kINT8 ? kFewInt8Rows : kFewRows;
-  const bool packs = kernels::multiplies_bf16() && parts_of(precision) == 1;
+  const bool packs = kernels::multiplies_bf16() && precision == Precision::kBF16;
   return packs ? kFewRowsWithoutTiles : std::numeric_limits<int64_t>::max();
 }
 
@@ -41,7 +42,7 @@ void multiply_packed(const Matrix& weight, const float* bias, const kernels::Pac
   static thread_local std::vector<uint16_t> scratch_buffer;
   for (const auto& range : weight.ranges) {
     const kernels::PackedArgs args{x,
-                                   range.rows,
+                                   range.weight,
                                    range.count,
                                    bias ? bias + range.first : nullptr,
                                    y.row(first) + range.first,

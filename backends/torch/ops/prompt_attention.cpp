@@ -99,8 +99,9 @@ void attend_block(const Job& job, int64_t kv_head, int64_t first, int64_t count)
   const int64_t element_bytes = dtype_info(head.dtype).block_bytes;
   for (int64_t key = 0; key < seen; key += head.block_tokens)
     multiply({{packed, rows, op.head_size, op.parts},
-              {head.keys + head.blocks[(begin + key) / head.block_tokens] * head.block_bytes,
-               op.head_size * element_bytes, head.dtype},
+              kernels::Rows{
+                  head.keys + head.blocks[(begin + key) / head.block_tokens] * head.block_bytes,
+                  op.head_size * element_bytes, head.dtype},
               std::min(head.block_tokens, seen - key),
               nullptr,
               scores + key,
@@ -124,8 +125,9 @@ void attend_block(const Job& job, int64_t kv_head, int64_t first, int64_t count)
   // The sums of all heads one under the other, then each to its columns of y.
   float* sums = scores;
   multiply({{packed, rows, seen, op.parts},
-            {job.transposed_values + (kv_head * op.head_size * job.keys() + begin) * element_bytes,
-             job.keys() * element_bytes, head.dtype},
+            kernels::Rows{job.transposed_values +
+                              (kv_head * op.head_size * job.keys() + begin) * element_bytes,
+                          job.keys() * element_bytes, head.dtype},
             op.head_size,
             nullptr,
             sums,

@@ -11,90 +11,20 @@
 #include <tuple>
 
 #include "kernels/attention.h"
-#include "kernels/int8.h"
 #include "kernels/linear_tile.h"
 #include "kernels/packed_linear.h"
 #include "kernels/rowwise.h"
-#include "weights/tensor.h"
+#include "stored.h"
 
 namespace mm_orch::testing {
 namespace {
 
-namespace kernels = torch_backend::kernels;
-
 constexpr DType kTypes[] = {DType::kF32,  DType::kBF16, DType::kF16,  DType::kQ8_0, DType::kQ4_0,
                             DType::kQ4_1, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
 
-std::vector<float> random_floats(int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<size_t>(count));
-  for (auto& value : values) value = normal(random);
-  return values;
-}
-
-// A stored matrix of random bits whose scales are of the size of scales.
-struct Stored {
-  std::vector<std::byte> bytes;
-  weights::Tensor tensor;
-  std::vector<float> floats;
-
-  Stored(DType dtype, int64_t rows, int64_t columns) {
-    const int64_t row_bytes = kernels::row_bytes(dtype, columns);
-    bytes.resize(static_cast<size_t>(rows * row_bytes) + 1);
-    std::mt19937 random(7);
-    for (auto& byte : bytes) byte = static_cast<std::byte>(random() & 0xff);
-    const auto& info = dtype_info(dtype);
-    const auto put = [](std::byte* p, auto value) { std::memcpy(p, &value, sizeof value); };
-    const auto half = [&] {  // of 2^-9 to 2^-5, either sign
-      return static_cast<uint16_t>((random() & 0x83ff) | (6 + random() % 5) << 10);
-    };
-    std::byte* start = bytes.data() + 1;  // files give no alignment
-    const auto values = random_floats(rows * columns, 8);
-    for (int64_t i = 0; i < rows * columns / info.block_elements; ++i) {
-      std::byte* block = start + i * info.block_bytes;
-      if (dtype == DType::kF32) put(block, values[i]);
-      if (dtype == DType::kBF16)
-        put(block, static_cast<uint16_t>(std::bit_cast<uint32_t>(values[i]) >> 16));
-      if (dtype == DType::kF16) put(block, half());
-      if (info.block_elements > 1) put(dtype == DType::kQ6_K ? block + 208 : block, half());
-      if (dtype == DType::kQ4_1 || dtype == DType::kQ4_K || dtype == DType::kQ5_K)
-        put(block + 2, half());
-    }
-    tensor = {"w", dtype, {rows, columns}, std::span(bytes).subspan(1), nullptr, 0};
-    floats = weights::read_f32(tensor);
-  }
-
-  kernels::Rows rows() const {
-    return {tensor.data.data(), kernels::row_bytes(tensor.dtype, tensor.shape[1]), tensor.dtype};
-  }
-};
-
-// Largest difference from the sums in double, in units of a row's Σ|w·x|.
-struct Worst {
-  double error = 0;
-
-  void add(float actual, const float* x, const float* w, int64_t columns, float bias) {
-    double sum = bias, magnitude = std::abs(bias);
-    for (int64_t k = 0; k < columns; ++k) {
-      sum += double{x[k]} * w[k];
-      magnitude += std::abs(double{x[k]} * w[k]);
-    }
-    ASSERT_TRUE(std::isfinite(actual));
-    error = std::max(error, std::abs(actual - sum) / magnitude);
-  }
-};
-
-std::vector<int64_t> depths(DType dtype) {
-  const int64_t block = dtype_info(dtype).block_elements;
-  if (block == 1) return {1, 7, 16, 31, 33, 64, 100};
-  return {block, 3 * block};
-}
-
 class Kernels : public ::testing::TestWithParam<DType> {};
 
-INSTANTIATE_TEST_SUITE_P(Types, Kernels, ::testing::ValuesIn(kTypes),
-                         [](const auto& type) { return std::string(dtype_info(type.param).name); });
+INSTANTIATE_TEST_SUITE_P(Types, Kernels, ::testing::ValuesIn(kTypes), type_name);
 
 TEST_P(Kernels, ExpandToWhatTheWeightsReaderSays) {
   for (const int64_t columns : depths(GetParam())) {
@@ -106,8 +36,6 @@ TEST_P(Kernels, ExpandToWhatTheWeightsReaderSays) {
         << columns;
   }
 }
-
-constexpr double kFloatError = 4e-7;  // of Σ|w·x|; 2^-22
 
 TEST_P(Kernels, LinearIsAFloatSumInEachWidth) {
   const auto best = [](const auto& args, int64_t a, int64_t b) { kernels::linear(args, a, b); };
@@ -143,8 +71,12 @@ TEST_P(Kernels, LinearIsAFloatSumInEachWidth) {
 class Packed : public Kernels {
  protected:
   // Of 3 parts or 1; the largest error.
-  static double error_of(int parts, int64_t rows, int64_t out, int64_t columns) {
+  static double error_of(int parts, int64_t rows, int64_t out, int64_t columns,
+                         bool in_strips = false) {
     const Stored stored(GetParam(), out, columns);
+    const InStrips strips(stored);
+    kernels::StoredWeight weight = stored.rows();
+    if (in_strips) weight = strips.strips;
     const auto bias = random_floats(out, 3);
     const auto x = random_floats(rows * columns, 2);
     std::vector<float> y(static_cast<size_t>(rows * (out + 1)), -1.0f);
@@ -154,7 +86,7 @@ class Packed : public Kernels {
     const int64_t blocks = (rows + 15) / 16;
     kernels::pack_rows(x.data(), columns, packed_rows, 0, blocks / 2, aligned(packed));
     kernels::pack_rows(x.data(), columns, packed_rows, blocks / 2, blocks, aligned(packed));
-    const kernels::PackedArgs args{packed_rows, stored.rows(), out, bias.data(), y.data(), out + 1};
+    const kernels::PackedArgs args{packed_rows, weight, out, bias.data(), y.data(), out + 1};
     std::vector<uint16_t> scratch(static_cast<size_t>(kernels::panel_scratch_size(packed_rows)) +
                                   32);
     const int64_t panels = (out + kernels::kPanel - 1) / kernels::kPanel;
@@ -175,8 +107,7 @@ class Packed : public Kernels {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Types, Packed, ::testing::ValuesIn(kTypes),
-                         [](const auto& type) { return std::string(dtype_info(type.param).name); });
+INSTANTIATE_TEST_SUITE_P(Types, Packed, ::testing::ValuesIn(kTypes), type_name);
 
 TEST_P(Packed, ThreePartsAreAFloat) {
   if (!kernels::has_amx()) GTEST_SKIP() << "this processor has no AMX";
@@ -194,6 +125,9 @@ TEST_P(Packed, OnePartIsABfloat16) {
       const double error = error_of(1, rows, 70, columns);
       EXPECT_LE(error, 0.008) << columns;  // both factors rounded: 2^-8 + 2^-8
       EXPECT_GE(error, 1e-5) << columns;   // and not more than that is computed
+      if (kernels::in_strips(GetParam())) {
+        EXPECT_EQ(error_of(1, rows, 70, columns, true), error) << columns;
+      }
     }
   }
 }
@@ -250,124 +184,27 @@ TEST_P(Packed, GatedProductIsPackedForTheNext) {
   }
 }
 
-TEST(Int8, RoundsEachFourNeighboursToTheirLargest) {
-  if (!kernels::has_vnni()) GTEST_SKIP() << "this processor has no VNNI";
-  auto x = random_floats(96, 2);
-  std::fill(x.begin() + 32, x.begin() + 64, 0.0f);
-  for (int i = 64; i < 96; ++i) x[i] *= 1e-30f;
-  std::vector<kernels::ByteGroup> groups(3);
-  kernels::to_bytes(x.data(), 96, groups.data());
-  for (int g = 0; g < 3; ++g) {
-    const auto& group = groups[g];
-    double sum = 0, magnitude = 0;
-    for (int four = 0; four < 8; ++four) {
-      const float scale = group.scales[four];
-      float largest = 1e-30f;
-      int whole = 0;
-      for (int i = 4 * four; i < 4 * four + 4; ++i) {
-        const float element = x[32 * g + i];
-        largest = std::max(largest, std::abs(element));
-        EXPECT_NEAR(double{scale} * group.values[i], element, 0.501 * scale);
-        sum += double{scale} * group.values[i];
-        whole += group.values[i];
-      }
-      magnitude += largest;
-      EXPECT_FLOAT_EQ(scale, largest / 127.0f);
-      EXPECT_EQ(group.sums[four], -whole);
-    }
-    EXPECT_NEAR(group.sum, sum, 1e-6 * magnitude);
-  }
-}
-
-class Int8Types : public Kernels {};
-
-INSTANTIATE_TEST_SUITE_P(Types, Int8Types,
-                         ::testing::Values(DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ4_K,
-                                           DType::kQ5_K, DType::kQ6_K),
-                         [](const auto& type) { return std::string(dtype_info(type.param).name); });
-
-TEST_P(Int8Types, LinearIsASumOverRoundedX) {
-  ASSERT_TRUE(kernels::in_int8(GetParam()));
-  if (!kernels::has_vnni()) GTEST_SKIP() << "this processor has no VNNI";
-  const int64_t out = 11;
-  const auto bias = random_floats(out, 3);
-  for (const int64_t columns : depths(GetParam())) {
-    const Stored stored(GetParam(), out, columns);
-    for (const int64_t rows : {1, 2, 3, 4, 5, 7}) {
-      const auto x = random_floats(rows * columns, 2);
-      std::vector<kernels::ByteGroup> groups(static_cast<size_t>(rows * columns / 32));
-      kernels::to_bytes(x.data(), rows * columns, groups.data());
-      std::vector<float> rounded;
-      for (const auto& group : groups)
-        for (int i = 0; i < 32; ++i) rounded.push_back(group.scales[i / 4] * group.values[i]);
-      std::vector<float> y(static_cast<size_t>(rows * 13), -1.0f);
-      const kernels::Int8Args args{groups.data(), stored.rows(), bias.data(), y.data(), 13,
-                                   rows,          columns};
-      kernels::int8_linear(args, 0, 6);
-      kernels::int8_linear(args, 6, out);
-      Worst worst;
-      for (int64_t r = 0; r < rows; ++r) {
-        for (int64_t o = 0; o < out; ++o)
-          worst.add(y[r * 13 + o], &rounded[r * columns], &stored.floats[o * columns], columns,
-                    bias[o]);
-        EXPECT_EQ(y[r * 13 + 11], -1.0f);
-      }
-      EXPECT_LE(worst.error, kFloatError) << columns << " " << rows;
-    }
-  }
-}
-
 // Guesses rely on it: what a row gives does not depend on the others of its step.
 TEST_P(Kernels, ARowGivesTheSameBitsBesideOthers) {
   const int64_t out = 11, rows = 8;
   for (const int64_t columns : depths(GetParam())) {
     const Stored stored(GetParam(), out, columns);
     const auto x = random_floats(rows * columns, 2);
-    const auto in_floats = [&](int64_t first, int64_t count) {
+    const auto multiply = [&](int64_t first, int64_t count) {
       std::vector<float> y(static_cast<size_t>(count * out));
       kernels::linear(
           {&x[first * columns], columns, stored.rows(), nullptr, y.data(), out, count, columns}, 0,
           out);
       return y;
     };
-    const auto in_bytes = [&](int64_t first, int64_t count) {
-      std::vector<kernels::ByteGroup> groups(static_cast<size_t>(count * columns / 32));
-      kernels::to_bytes(&x[first * columns], count * columns, groups.data());
-      std::vector<float> y(static_cast<size_t>(count * out));
-      kernels::int8_linear({groups.data(), stored.rows(), nullptr, y.data(), out, count, columns},
-                           0, out);
-      return y;
-    };
-    const auto compare = [&](const auto& multiply, const char* way) {
-      std::vector<float> alone;
-      for (int64_t r = 0; r < rows; ++r) {
-        const auto y = multiply(r, 1);
-        alone.insert(alone.end(), y.begin(), y.end());
-      }
-      for (int64_t count = 2; count <= rows; ++count)
-        EXPECT_EQ(multiply(0, count),
-                  std::vector<float>(alone.begin(), alone.begin() + count * out))
-            << columns << " columns, " << count << " rows " << way;
-    };
-    compare(in_floats, "in floats");
-    if (kernels::has_vnni() && kernels::in_int8(GetParam())) compare(in_bytes, "in bytes");
-  }
-}
-
-TEST(KernelRows, RoundToQ8_0) {
-  auto x = random_floats(96, 9);
-  std::fill(x.begin() + 32, x.begin() + 64, 0.0f);
-  for (int i = 64; i < 96; ++i) x[i] *= 1e-6f;  // a subnormal scale
-  std::vector<std::byte> blocks(3 * 34);
-  kernels::to_q8_0(x.data(), 96, blocks.data());
-  const auto floats = weights::read_f32({"w", DType::kQ8_0, {1, 96}, blocks, nullptr, 0});
-  for (int i = 0; i < 96; ++i) {
-    const int first = i / 32 * 32;
-    const float largest =
-        std::abs(*std::max_element(x.begin() + first, x.begin() + first + 32,
-                                   [](float a, float b) { return std::abs(a) < std::abs(b); }));
-    // Half a step, and as much as the largest is beyond 127 rounded scales.
-    EXPECT_NEAR(floats[i], x[i], largest * 0.0045f + 4e-6f * (i >= 64)) << i;
+    std::vector<float> alone;
+    for (int64_t r = 0; r < rows; ++r) {
+      const auto y = multiply(r, 1);
+      alone.insert(alone.end(), y.begin(), y.end());
+    }
+    for (int64_t count = 2; count <= rows; ++count)
+      EXPECT_EQ(multiply(0, count), std::vector<float>(alone.begin(), alone.begin() + count * out))
+          << columns << " columns, " << count << " rows";
   }
 }
 
