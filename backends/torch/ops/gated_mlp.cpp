@@ -32,10 +32,11 @@ void run_packed(const GatedMlp& op, const View& x, const View& y) {
     const auto packed = pack(x, row, std::min(x_rows, x.rows - row), op.parts, x_buffer);
     const kernels::PackedGatedArgs args{packed, op.gate_up->ranges[0].weight, inner,
                                         op.gate_up_bias, part_of_product(row)};
-    parallel_for(inner / kernels::kGatedPanel, 2, [&](int64_t first, int64_t last) {
+    const auto panels = [&](int64_t first, int64_t last) {
       kernels::packed_gated(args, first, last,
                             aligned(scratch_buffer, kernels::panel_scratch_size(packed)));
-    });
+    };
+    parallel_for(inner / kernels::kGatedPanel, 2, panels, parts_each(packed.rows));
   }
   const int64_t product_rows = rows_at_once(x.rows, inner, op.parts);
   for (int64_t row = 0; row < x.rows; row += product_rows)
@@ -58,8 +59,9 @@ void run_int8(const GatedMlp& op, const View& x, const View& y) {
                                       count,
                                       x.columns,
                                       inner};
-    parallel_for(groups, 1,
-                 [&](int64_t first, int64_t last) { kernels::int8_gated(args, first, last); });
+    parallel_for(
+        groups, 1, [&](int64_t first, int64_t last) { kernels::int8_gated(args, first, last); },
+        parts_each(count));
   }
   const int64_t product_rows = int8_rows_at_once(x.rows, inner);
   for (int64_t row = 0; row < x.rows; row += product_rows)

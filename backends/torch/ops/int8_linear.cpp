@@ -31,7 +31,7 @@ void multiply_int8(const Matrix& weight, const float* bias, const kernels::Int8G
   };
   int64_t strips = 0;
   for (const auto& range : weight.ranges) strips += strips_of(range);
-  parallel_for(strips, 1, [&](int64_t begin, int64_t end) {
+  const auto columns = [&](int64_t begin, int64_t end) {
     for (const auto& range : weight.ranges) {
       const int64_t own_end = std::min(end, strips_of(range));
       if (begin < own_end)
@@ -42,7 +42,8 @@ void multiply_int8(const Matrix& weight, const float* bias, const kernels::Int8G
       begin -= strips_of(range);
       end -= strips_of(range);
     }
-  });
+  };
+  parallel_for(strips, 1, columns, parts_each(count));
 }
 
 void linear_int8(const Matrix& weight, const float* bias, const View& x, const View& y) {

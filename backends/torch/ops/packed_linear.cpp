@@ -48,10 +48,11 @@ void multiply_packed(const Matrix& weight, const float* bias, const kernels::Pac
                                    y.row(first) + range.first,
                                    y.stride};
     const int64_t panels = (range.count + kernels::kPanel - 1) / kernels::kPanel;
-    parallel_for(panels, 1, [&](int64_t begin, int64_t end) {
+    const auto columns = [&](int64_t begin, int64_t end) {
       kernels::packed_linear(args, begin, end,
                              aligned(scratch_buffer, kernels::panel_scratch_size(x)));
-    });
+    };
+    parallel_for(panels, 1, columns, parts_each(x.rows));
   }
 }
 

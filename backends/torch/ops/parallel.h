@@ -14,12 +14,17 @@ void use_threads(int count);
 /// As use_threads has it.
 int thread_count();
 
+/// Parts of a job for each thread. More than one, so that a thread that was held up does not hold
+/// up all; few where a part takes microseconds, as its way to another thread does.
+inline constexpr int64_t kFewParts = 2;
+/// Those of a product of so many rows.
+constexpr int64_t parts_each(int64_t rows) { return rows < 32 ? kFewParts : 8; }
+
 /// Calls f(first, last) on parts of [0, end), of `grain` or more each but the last.
 template <class F>
-void parallel_for(int64_t end, int64_t grain, const F& f) {
-  constexpr int64_t kPiecesEach = 2;  // so that a thread that was held up does not hold up all
+void parallel_for(int64_t end, int64_t grain, const F& f, int64_t parts = kFewParts) {
   const int threads = thread_count();
-  const int64_t pieces = threads * kPiecesEach;
+  const int64_t pieces = threads * parts;
   const int64_t piece = std::max(grain, (end + pieces - 1) / pieces);
   const auto body = [](const void* context, int64_t first, int64_t last) {
     (*static_cast<const F*>(context))(first, last);
