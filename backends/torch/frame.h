@@ -103,6 +103,6 @@ struct Frame {
 };
 
 /// Sequences of so few tokens attend token by token.
-inline constexpr int64_t kFewTokens = 4;
+inline constexpr int64_t kFewTokens = 8;
 
 }  // namespace mm_orch::torch_backend

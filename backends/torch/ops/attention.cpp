@@ -34,16 +34,17 @@ void attend_few(const SelfAttention& op, Frame& frame, const View& q, const View
   int64_t longest = 0;
   for (const auto& sequence : frame.sequences) longest = std::max(longest, sequence.end());
   const DistanceBias* bias = op.relative ? &distance_bias(frame, op, longest) : nullptr;
-  // Heads that share keys go together, unless threads would then have nothing to do.
+  // Heads that share keys go together, unless threads would then have nothing to do. The tokens of
+  // a text, whose rows follow each other, find the keys of a head in the cache.
   const auto rows = static_cast<int64_t>(frame.few_rows.size());
   const int64_t group = op.heads / op.kv_heads;
   const int64_t together = rows * op.kv_heads >= 4 * thread_count() ? group : 1;
   const int64_t units_of_row = op.heads / together;
-  parallel_for(rows * units_of_row, 1, [&](int64_t first, int64_t last) {
+  parallel_for(units_of_row * rows, 1, [&](int64_t first, int64_t last) {
     float* scores = aligned(scores_buffer, group * kernels::attend_scores(longest));
     for (int64_t unit = first; unit < last; ++unit) {
-      const int64_t r = frame.few_rows[unit / units_of_row];
-      const int64_t head = unit % units_of_row * together;
+      const int64_t r = frame.few_rows[unit % rows];
+      const int64_t head = unit / rows * together;
       const int64_t position = frame.positions[r];
       const int64_t key = first_key(op.window, position);
       const int64_t count = position + 1 - key;
