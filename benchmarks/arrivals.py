@@ -23,7 +23,7 @@ from harness.places import BENCHMARKS, PEERS_PYTHON
 from harness.process import EngineError, Worker
 
 MODEL = "smollm2"
-LABELS = ["mm_orch OpenVINO INT8", "openvino-genai batching INT8"]
+LABELS = ["mm_orch PyTorch Q8_0", "mm_orch OpenVINO INT8", "openvino-genai batching INT8"]
 WARM_UP = [(0.0, list(range(5, 40)), 8)] * 2
 
 

@@ -24,8 +24,7 @@ struct GroupScales {
   typename Simd<kLanes>::Vector minimum = {};
 };
 
-// ---- Where scales come from: put() lays those of a row's group out, get() reads those of rows.
-// ----
+// ---- Scales: put() lays those of a row's group out, get() reads those of rows. ----
 
 /// Where scales are: of a group, and of its block of 256 elements.
 template <class Byte>
