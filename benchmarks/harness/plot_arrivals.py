@@ -29,14 +29,16 @@ def main() -> None:
             having = [row for row in rows if key in row]
             for name, style in (("p50", "o-"), ("p99", "o--")):
                 values = [unit * row[key][name] for row in having]
-                one.plot([row["requests_per_s"] for row in having], values, style, color=colour,
-                         label=f"{label}, {name}")  # fmt: skip
-    titles = ("tokens/s (dotted: asked for)", "time to first token, s", "time per token, ms")
+                one.plot([row["requests_per_s"] for row in having], values, style, color=colour)
+    titles = (
+        "tokens/s (dotted: asked for)", "time to first token, s (dashed: p99)",
+        "time per token, ms (dashed: p99)",
+    )  # fmt: skip
     for one, title in zip(axes, titles, strict=True):
         one.set_title(title, fontsize=10)
         one.set_xlabel("requests/s", fontsize=8)
         one.set_ylim(bottom=0)
-        one.legend(fontsize=7)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     machine = report["machine"]
     figure.suptitle(f"{report['trace']}: {machine['cpu']}, {machine['cores']} cores", fontsize=9)
     figure.savefig(path.with_suffix(".png"), dpi=110)
