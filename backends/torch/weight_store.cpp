@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 
+#include "base/mapped_file.h"
 #include "graph/weight_reader.h"
 #include "kernels/int8.h"
 #include "ops/parallel.h"
@@ -229,6 +230,8 @@ WeightStore::WeightStore(const graph::Graph& graph, Precision precision) : preci
         owners_.push_back(weight.parts[range.first_part].owner);
       } else {
         fill(weight, range, next);
+        for (size_t part = range.first_part; part < range.last_part; ++part)
+          MappedFile::release(weight.parts[part].data);
         next += aligned(held_bytes(weight, range));
       }
       matrix.ranges.push_back({range.first_row, range.rows, stored_weight(weight, range, data)});

@@ -17,6 +17,11 @@ class MM_ORCH_EXPORT MappedFile {
   /// @throws FileValidationError  it cannot be opened or mapped, or is empty.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
 
+  /// What has been read of it and is needed no more: these pages count as this process's memory no
+  /// longer, and come from the file again if they are read again. Does nothing if `bytes` are not
+  /// of a mapped file.
+  static void release(std::span<const std::byte> bytes);
+
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
