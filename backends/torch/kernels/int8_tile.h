@@ -130,7 +130,7 @@ MM_ORCH_INLINE void to_int8_body(const float* x, int64_t n, Int8Group* out) {
     std::memcpy(large, whole, sizeof whole);
     for (int i = 0; i < 4; ++i) {
       const int32_t value = large[4 * scale.large + i];
-      const int32_t high = (value + (1 << (kHighBits - 1))) >> kHighBits;
+      const int32_t high = value >> kHighBits;  // rounded down, so that 0 to 127 are left
       out->high[i] = static_cast<int8_t>(high);
       out->values[4 * scale.large + i] = static_cast<int8_t>(value - (high << kHighBits));
     }
