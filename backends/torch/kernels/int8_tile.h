@@ -108,17 +108,21 @@ MM_ORCH_INLINE void to_int8_body(const float* x, int64_t n, Int8Group* out) {
     Eight::Integers whole[4];
     for (int i = 0; i < 4; ++i)
       whole[i] = __builtin_convertvector(values[i] * inverse + magic - magic, Eight::Integers);
-    const auto first = whole[0] + whole[1], all = first + whole[2] + whole[3];
-    const auto sum_of = [](Eight::Integers v) MM_ORCH_INLINE_LAMBDA {
+    // Unsigned, as sums of what NaN becomes wrap.
+    typedef uint32_t Unsigned __attribute__((vector_size(32)));
+    const auto unsigned_of = [&](int i) MM_ORCH_INLINE_LAMBDA { return (Unsigned)whole[i]; };
+    const auto sum_of = [](Unsigned v) MM_ORCH_INLINE_LAMBDA {
       v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
-      v += swap_halves_of_four(v);
+      v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
       return v[0] + v[1];
     };
-    const int32_t sum = sum_of(all);
-    out->minus_sum = -sum;
-    out->minus_half = -sum_of(first);
+    const auto first = unsigned_of(0) + unsigned_of(1);
+    const auto all = first + unsigned_of(2) + unsigned_of(3);
+    const uint32_t sum = sum_of(all);
+    out->minus_sum = static_cast<int32_t>(0 - sum);
+    out->minus_half = static_cast<int32_t>(0 - sum_of(first));
     out->scale = scale.value;
-    out->sum = static_cast<float>(sum) * scale.value;
+    out->sum = static_cast<float>(static_cast<int32_t>(sum)) * scale.value;
     out->large = scale.large;
     // Packing works on the two halves of its operands apart.
     const auto packed =
