@@ -157,13 +157,10 @@ int64_t bytes_of_rows(const graph::Weight& weight, const Range& range) {
   return range.rows * kernels::row_bytes(range.type, graph::column_count(weight));
 }
 
-int64_t strips_of(const Range& range) {
-  return (range.rows + kernels::kStripRows - 1) / kernels::kStripRows;
-}
-
 int64_t held_bytes(const graph::Weight& weight, const Range& range) {
   if (!range.in_strips) return bytes_of_rows(weight, range);
-  return strips_of(range) * kernels::strip_bytes(range.type, graph::column_count(weight));
+  return kernels::strips_of(range.rows) *
+         kernels::strip_bytes(range.type, graph::column_count(weight));
 }
 
 void fill(const graph::Weight& weight, const Range& range, std::byte* out) {
@@ -177,7 +174,7 @@ void fill(const graph::Weight& weight, const Range& range, std::byte* out) {
     rows = buffer.data();
   }
   const kernels::Rows stored{rows, kernels::row_bytes(range.type, columns), range.type};
-  parallel_for(strips_of(range), 4, [&](int64_t first, int64_t last) {
+  parallel_for(kernels::strips_of(range.rows), 4, [&](int64_t first, int64_t last) {
     kernels::to_strips(stored, range.rows, columns, first, last, out);
   });
 }

@@ -8,6 +8,8 @@
 // Source of the block layouts: ggml-common.h (ggml, MIT).
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/formats.h"
 #include "kernels/strips.h"
 
@@ -161,7 +163,7 @@ struct StripFormat<Q6_KFormat> {
   }
 };
 
-// ---- a strip of a format. ----
+// ---- A strip of a format. ----
 
 template <class Format>
 struct StripOf : StripFormat<Format> {
@@ -205,10 +207,10 @@ struct StripOf : StripFormat<Format> {
     return result;
   }
 
-  /// Lays out row `row` of a group.
-  static void put(const std::byte* elements_of_row, int64_t g, int64_t row, std::byte* out) {
+  /// Lays out a group, of a stored block, as row `row`.
+  static void put(const std::byte* block, int64_t g, int64_t row, std::byte* out) {
     unsigned u[kGroup];
-    for (int64_t i = 0; i < kGroup; ++i) u[i] = P::element(elements_of_row, g % 8, i);
+    for (int64_t i = 0; i < kGroup; ++i) u[i] = P::element(block, g % 8, i);
     out += 4 * row;
     for (int64_t i = 0; i < kGroup; ++i) {
       const int64_t chunk = i / 4, byte = i % 4;

@@ -10,6 +10,8 @@
 namespace mm_orch::torch_backend::kernels {
 
 inline constexpr int64_t kStripRows = 16;
+/// Strips that so many rows take.
+constexpr int64_t strips_of(int64_t rows) { return (rows + kStripRows - 1) / kStripRows; }
 
 /// A matrix as strips, one after the other; rows that the last one lacks are zeros.
 struct Strips {

@@ -26,21 +26,18 @@ const kernels::Int8Group* to_int8(const View& x, int64_t first, int64_t count,
 
 void multiply_int8(const Matrix& weight, const float* bias, const kernels::Int8Group* x,
                    int64_t count, const View& y, int64_t first) {
-  const auto strips_of = [](const RowRange& range) {
-    return (range.count + kernels::kStripRows - 1) / kernels::kStripRows;
-  };
   int64_t strips = 0;
-  for (const auto& range : weight.ranges) strips += strips_of(range);
+  for (const auto& range : weight.ranges) strips += kernels::strips_of(range.count);
   const auto columns = [&](int64_t begin, int64_t end) {
     for (const auto& range : weight.ranges) {
-      const int64_t own_end = std::min(end, strips_of(range));
+      const int64_t own_end = std::min(end, kernels::strips_of(range.count));
       if (begin < own_end)
         kernels::int8_linear(
             {x, std::get<kernels::Strips>(range.weight), bias ? bias + range.first : nullptr,
              y.row(first) + range.first, y.stride, count, weight.columns, range.count},
             std::max<int64_t>(begin, 0), own_end);
-      begin -= strips_of(range);
-      end -= strips_of(range);
+      begin -= kernels::strips_of(range.count);
+      end -= kernels::strips_of(range.count);
     }
   };
   parallel_for(strips, 1, columns, parts_each(count));

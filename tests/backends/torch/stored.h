@@ -72,7 +72,7 @@ struct InStrips {
     if (!kernels::in_strips(dtype)) return;
     const int64_t rows = stored.tensor.shape[0], columns = stored.tensor.shape[1];
     const int64_t bytes = kernels::strip_bytes(dtype, columns);
-    const int64_t count = (rows + kernels::kStripRows - 1) / kernels::kStripRows;
+    const int64_t count = kernels::strips_of(rows);
     buffer.resize(static_cast<size_t>(count * bytes) + 64);
     const auto address = reinterpret_cast<uintptr_t>(buffer.data());
     std::byte* aligned = buffer.data() + (64 - address % 64) % 64;
@@ -104,6 +104,20 @@ inline std::vector<int64_t> depths(DType dtype) {
 }
 
 constexpr double kFloatError = 4e-7;  // of Σ|w·x|; 2^-22
+
+/// What guesses rely on: what a row gives does not depend on the others of its step.
+/// @param multiply  (first, count): the results of these rows, `out` of each.
+template <class Multiply>
+void expect_same_bits_beside_others(const Multiply& multiply, int64_t rows, int64_t out) {
+  std::vector<float> alone;
+  for (int64_t r = 0; r < rows; ++r) {
+    const auto y = multiply(r, 1);
+    alone.insert(alone.end(), y.begin(), y.end());
+  }
+  for (int64_t count = 2; count <= rows; ++count)
+    EXPECT_EQ(multiply(0, count), std::vector<float>(alone.begin(), alone.begin() + count * out))
+        << count << " rows";
+}
 
 inline std::string type_name(const ::testing::TestParamInfo<DType>& type) {
   return std::string(dtype_info(type.param).name);
