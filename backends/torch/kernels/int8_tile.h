@@ -147,15 +147,16 @@ MM_ORCH_INLINE void to_int8_body(const float* x, int64_t n, Int8Group* out) {
 // processor's own prefetching does most of it, and stops where this is 2 KB ahead.
 inline constexpr int64_t ahead_bytes(int rows) { return rows >= 8 ? 2048 : 512; }
 
-// kLanes weight rows of a strip, from `row` on, against kRows rows of x.
+// kLanes weight rows of a strip, from `row` on, against kRows rows of x. Reads `ahead` bytes
+// further on into the cache.
 template <class Strip, int kLanes, int kRows, class Args>
 MM_ORCH_INLINE void tile(const Args& a, int64_t x_row, const std::byte* strip, int64_t row,
-                         typename Simd<kLanes>::Vector (&sums)[kRows]) {
+                         int64_t ahead, typename Simd<kLanes>::Vector (&result)[kRows]) {
   using V = Simd<kLanes>;
   using Integers = typename V::Integers;
   const int64_t groups = a.in / kGroup;
   const Int8Group* x = a.x + x_row * groups;
-  for (auto& sum : sums) sum = typename V::Vector{};
+  typename V::Vector sums[kRows] = {};  // of its own, lest it is stored for each group
   alignas(64) Integers unpacked[kChunks];
   for (int64_t g = 0; g < groups; ++g) {
     const std::byte* elements = Strip::elements(strip, g) + 4 * row;
@@ -170,9 +171,7 @@ MM_ORCH_INLINE void tile(const Args& a, int64_t x_row, const std::byte* strip, i
       for (int j = 0; j < kChunks; ++j) unpacked[j] = u[j];
     }
     const auto scales = Strip::template scales<kLanes>(strip, g, row);
-    // The rows after the first ones find the strip in the cache; meanwhile the next one is read.
-    const std::byte* ahead = elements + (x_row == 0 ? ahead_bytes(kRows) : a.weight.strip_bytes);
-    for (int64_t i = 0; i < Strip::kGroupBytes; i += 64) __builtin_prefetch(ahead + i);
+    for (int64_t i = 0; i < Strip::kGroupBytes; i += 64) __builtin_prefetch(elements + ahead + i);
     constexpr int kChunksOfHalf = kChunks / Strip::kHalves;
 #pragma GCC unroll 2
     for (int half = 0; half < Strip::kHalves; ++half) {
@@ -205,6 +204,7 @@ MM_ORCH_INLINE void tile(const Args& a, int64_t x_row, const std::byte* strip, i
         sums[r] =
             fma<kLanes>(scales.minimum, typename V::Vector{} + x[r * groups + g].sum, sums[r]);
   }
+  for (int r = 0; r < kRows; ++r) result[r] = sums[r];
 }
 
 // Calls f(rows, row) for tiles of the rows [0, end).
@@ -220,21 +220,39 @@ MM_ORCH_INLINE void in_tiles(int64_t end, const F& f) {
   run(std::integral_constant<int, 1>());
 }
 
+// Products of many rows go through the rows of x for some strips at a time, which stay in the
+// processor's L2 cache, as eight rows of x do in L1; those of few through the strips, and read the
+// next one while they use one.
+inline constexpr int64_t kFewRows = 32, kBytesAtOnce = 192 << 10;
+
+inline int64_t strips_at_once(int64_t rows, int64_t strip_bytes) {
+  return rows <= kFewRows ? 1 : std::max<int64_t>(1, kBytesAtOnce / strip_bytes);
+}
+// How far ahead of a tile of kRows rows, from `row` on, the weight is read.
+template <int kRows>
+MM_ORCH_INLINE int64_t ahead_of(int64_t rows, int64_t row, int64_t strip_bytes) {
+  if (row == 0) return ahead_bytes(kRows);
+  return rows <= kFewRows ? strip_bytes : ahead_bytes(1);
+}
+
 template <int kLanes, int kMostRows>
 MM_ORCH_INLINE void int8_linear_body(const Int8Args& a, int64_t first, int64_t last) {
   using V = Simd<kLanes>;
   with_strips(a.weight.dtype, [&](auto format) MM_ORCH_INLINE_LAMBDA {
-    for (int64_t p = first; p < last; ++p) {
-      for (int64_t lane = 0; lane < kStripRows; lane += kLanes) {
-        const int64_t column = p * kStripRows + lane;
-        const int64_t held = std::min<int64_t>(kLanes, a.out - column);
-        if (held <= 0) break;
-        float bias[kLanes] = {};
-        if (a.bias) std::copy_n(a.bias + column, held, bias);
-        in_tiles<kMostRows>(a.rows, [&](auto rows, int64_t row) MM_ORCH_INLINE_LAMBDA {
-          constexpr int kRows = decltype(rows)::value;
+    const int64_t at_once = strips_at_once(a.rows, a.weight.strip_bytes);
+    for (int64_t begin = first; begin < last; begin += at_once) {
+      const int64_t end = std::min(last, begin + at_once);
+      in_tiles<kMostRows>(a.rows, [&](auto rows, int64_t row) MM_ORCH_INLINE_LAMBDA {
+        constexpr int kRows = decltype(rows)::value;
+        const int64_t ahead = ahead_of<kRows>(a.rows, row, a.weight.strip_bytes);
+        for (int64_t column = begin * kStripRows; column < std::min(a.out, end * kStripRows);
+             column += kLanes) {
+          const int64_t held = std::min<int64_t>(kLanes, a.out - column);
+          float bias[kLanes] = {};
+          if (a.bias) std::copy_n(a.bias + column, held, bias);
           typename V::Vector sums[kRows];
-          tile<decltype(format), kLanes, kRows>(a, row, a.weight.strip(p), lane, sums);
+          tile<decltype(format), kLanes, kRows>(a, row, a.weight.strip(column / kStripRows),
+                                                column % kStripRows, ahead, sums);
           for (int r = 0; r < kRows; ++r) {
             float* y = a.y + (row + r) * a.y_stride + column;
             const auto result = sums[r] + V::load(bias);
@@ -243,8 +261,8 @@ MM_ORCH_INLINE void int8_linear_body(const Int8Args& a, int64_t first, int64_t l
             else
               for (int64_t i = 0; i < held; ++i) y[i] = result[i];
           }
-        });
-      }
+        }
+      });
     }
   });
 }
@@ -252,26 +270,33 @@ MM_ORCH_INLINE void int8_linear_body(const Int8Args& a, int64_t first, int64_t l
 template <int kLanes, int kMostRows>
 MM_ORCH_INLINE void int8_gated_body(const Int8GatedArgs& a, int64_t first, int64_t last) {
   using V = Simd<kLanes>;
+  constexpr int64_t kStrips = 2 * kGroup / kStripRows;  // of a group of y
   with_strips(a.weight.dtype, [&](auto format) MM_ORCH_INLINE_LAMBDA {
-    for (int64_t group = first; group < last; ++group) {
+    const int64_t at_once =
+        std::max<int64_t>(1, strips_at_once(a.rows, a.weight.strip_bytes) / kStrips);
+    for (int64_t begin = first; begin < last; begin += at_once) {
+      const int64_t end = std::min(last, begin + at_once);
       in_tiles<kMostRows>(a.rows, [&](auto rows, int64_t row) MM_ORCH_INLINE_LAMBDA {
         constexpr int kRows = decltype(rows)::value;
-        float products[kRows][kGroup];
-        for (int64_t i = 0; i < kGroup; i += kLanes) {
-          const int64_t column = group * kGroup + i;
-          typename V::Vector sums[2][kRows];
-          for (int part = 0; part < 2; ++part) {
-            const int64_t strip = (part * a.out + column) / kStripRows;
-            tile<decltype(format), kLanes, kRows>(a, row, a.weight.strip(strip),
-                                                  column % kStripRows, sums[part]);
-            if (a.bias)
-              for (auto& sum : sums[part]) sum += V::load(a.bias + part * a.out + column);
+        const int64_t ahead = ahead_of<kRows>(a.rows, row, a.weight.strip_bytes);
+        for (int64_t group = begin; group < end; ++group) {
+          float products[kRows][kGroup];
+          for (int64_t i = 0; i < kGroup; i += kLanes) {
+            const int64_t column = group * kGroup + i;
+            typename V::Vector sums[2][kRows];
+            for (int part = 0; part < 2; ++part) {
+              const int64_t strip = (part * a.out + column) / kStripRows;
+              tile<decltype(format), kLanes, kRows>(a, row, a.weight.strip(strip),
+                                                    column % kStripRows, ahead, sums[part]);
+              if (a.bias)
+                for (auto& sum : sums[part]) sum += V::load(a.bias + part * a.out + column);
+            }
+            for (int r = 0; r < kRows; ++r)
+              V::store(products[r] + i, sums[0][r] * V::sigmoid(sums[0][r]) * sums[1][r]);
           }
           for (int r = 0; r < kRows; ++r)
-            V::store(products[r] + i, sums[0][r] * V::sigmoid(sums[0][r]) * sums[1][r]);
+            to_int8_body(products[r], kGroup, a.y + (row + r) * (a.out / kGroup) + group);
         }
-        for (int r = 0; r < kRows; ++r)
-          to_int8_body(products[r], kGroup, a.y + (row + r) * (a.out / kGroup) + group);
       });
     }
   });

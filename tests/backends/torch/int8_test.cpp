@@ -130,7 +130,7 @@ TEST_P(Int8Types, LinearIsASumOverRoundedX) {
   for (const int64_t columns : depths(GetParam())) {
     const Stored stored(GetParam(), out, columns);
     const InStrips in_strips(stored);
-    for (const int64_t rows : {1, 2, 3, 4, 5, 7, 8, 9, 23}) {
+    for (const int64_t rows : {1, 2, 3, 4, 5, 7, 8, 9, 23, 43}) {
       const auto x = rounded(with_outliers(rows * columns, 2));
       const auto x_floats = floats_of(x);
       for (const auto& multiply : widths()) {
@@ -158,7 +158,7 @@ TEST_P(Int8Types, GatedProductIsRoundedForTheNext) {
   const Stored stored(GetParam(), 2 * kOut, columns);
   const InStrips in_strips(stored);
   const auto bias = random_floats(2 * kOut, 3);
-  for (const int64_t rows : {1, 9}) {
+  for (const int64_t rows : {1, 9, 41}) {
     const auto x = rounded(with_outliers(rows * columns, 2));
     std::vector<float> gate_up(static_cast<size_t>(rows * 2 * kOut));
     kernels::int8_linear({x.data(), in_strips.strips, bias.data(), gate_up.data(), 2 * kOut, rows,
@@ -181,7 +181,7 @@ TEST_P(Int8Types, GatedProductIsRoundedForTheNext) {
 }
 
 TEST_P(Int8Types, ARowGivesTheSameBitsBesideOthers) {
-  const int64_t out = 37, rows = 19;
+  const int64_t out = 37, rows = 35;
   for (const int64_t columns : depths(GetParam())) {
     const Stored stored(GetParam(), out, columns);
     const InStrips in_strips(stored);
