@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/step_costs.h"
 #include "graph/graph.h"
 #include "mm_orch/errors.h"
 
@@ -80,8 +81,7 @@ class Session {
   virtual std::span<const float> step_rows(std::span<const RowTokens> rows);
   /// The sequence forgets all but its first `length` tokens. A ragged session's.
   virtual void truncate(size_t row, int64_t length);
-  /// How many sessions share the steps now, this one included.
-  virtual int64_t sharers() const { return 1; }
+  virtual StepOutlook outlook() const { return {}; }
   /// As PagedRunner has it.
   virtual int64_t alike_tokens() const { return 0; }
   /// The sequence is fed no more: what it holds is given back.

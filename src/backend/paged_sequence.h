@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/block_table.h"
+#include "backend/step_costs.h"
 
 namespace mm_orch::backend {
 
@@ -36,8 +37,7 @@ class SequenceStepper {
   /// As PagedRunner::read_sources.
   virtual std::vector<std::shared_ptr<const EncodedSource>> read_sources(
       const std::vector<std::span<const int64_t>>& texts) = 0;
-  /// Sessions whose steps are computed together, this one included.
-  virtual int64_t sharers() const { return 1; }
+  virtual StepOutlook outlook() const { return {}; }
 };
 
 /// At once, in the caller's thread.

@@ -25,7 +25,7 @@ class MM_ORCH_EXPORT PagedSession : public Session {
   /// Rows that hold the same and are fed the same are computed once.
   std::span<const float> step_rows(std::span<const RowTokens> rows) override;
   void truncate(size_t row, int64_t length) override;
-  int64_t sharers() const override { return stepper_->sharers(); }
+  StepOutlook outlook() const override { return stepper_->outlook(); }
   int64_t alike_tokens() const override { return runner_.alike_tokens(); }
   void close_row(size_t row) override;
   void reorder(std::span<const int32_t> source) override;

@@ -23,8 +23,7 @@ class Guesses {
 
   /// What may follow each of `texts`; often nothing. What is looked up has to promise more than the
   /// draft model does, which few texts may ask at a time: each of its tokens takes time.
-  std::vector<std::span<const int64_t>> guess(std::span<const GrowingText> texts,
-                                              const GuessRoom& room) {
+  std::vector<std::span<const int64_t>> guess(std::span<const GrowingText> texts, GuessRoom room) {
     const bool asks_model = model_ && room.together <= kMostAsking;
     std::vector<std::span<const int64_t>> found(texts.size());
     std::vector<GrowingText> asked;
@@ -33,6 +32,7 @@ class Guesses {
       const double least = asks_model ? model_->gain(texts[i].index) : 1.0;
       if (text.lookup)
         found[i] = text.lookup->guess(*texts[i].prompt, *texts[i].new_tokens, room, least);
+      room.tokens += static_cast<int64_t>(found[i].size());
       text.looked_up = !found[i].empty() || !asks_model;
       if (!text.looked_up) asked.push_back(texts[i]);
     }
@@ -46,8 +46,7 @@ class Guesses {
   /// As ModelDraft::judge.
   void judge(size_t index, int64_t right, double plain_s, double check_s) {
     auto& text = texts_[index];
-    if (!text.looked_up) return model_->judge(index, right, plain_s, check_s);
-    if (plain_s > 0.0) text.lookup->judge(check_s / plain_s);
+    if (!text.looked_up) model_->judge(index, right, plain_s, check_s);
   }
 
   void end(size_t index) {

@@ -8,25 +8,20 @@ namespace mm_orch::generation {
 namespace {
 
 // What is assumed before anything is seen: of tokens after matches of 1, 2, ... tokens, as if
-// kDoubt tokens had been; and of a guessed token, to check it.
+// kDoubt tokens had been.
 constexpr std::array kRight{0.3, 0.45, 0.6, 0.75, 0.85, 0.9};
 constexpr double kDoubt = 3.0;
-constexpr double kCheck = 0.06;
 
-constexpr double kKept = 0.9;     // of what was right and tried, at each token
-constexpr double kNewest = 0.3;   // what the last measurement counts at least
-constexpr double kForget = 0.02;  // of what was measured, at each guess that is not made
-constexpr double kPays = 1.03;    // less is lost in what is not measured
-constexpr int64_t kPlaces = 64;   // looked at for the longest match
-
-double assumed_cost(int64_t guessed) { return 1.0 + kCheck * static_cast<double>(guessed); }
+constexpr double kKept = 0.9;      // of what was right and tried, at each token
+constexpr double kPays = 1.03;     // less is lost in what is not measured
+constexpr double kPaysAll = 1.15;  // where the gain is one text's and others wait for it
+constexpr int64_t kPlaces = 64;    // looked at for the longest match
 
 }  // namespace
 
 LookupDraft::LookupDraft() {
   static_assert(kRight.size() == kLongestMatch);
   for (size_t i = 0; i < odds_.size(); ++i) odds_[i] = {kRight[i] * kDoubt, kDoubt};
-  for (size_t i = 0; i < costs_.size(); ++i) costs_[i] = {assumed_cost(kLengths[i])};
 }
 
 void LookupDraft::learn(std::span<const int64_t> tokens) {
@@ -71,15 +66,16 @@ LookupDraft::Match LookupDraft::find() const {
 int64_t LookupDraft::best_length(const GuessRoom& room, double least) const {
   const int64_t there = std::min(static_cast<int64_t>(history_.size()) - match_.next, room.most);
   const auto texts = static_cast<double>(room.together);
-  double best = kPays * least, tokens = texts, reached = 1.0;
+  double best = (room.together > 1 ? kPaysAll : kPays) * least, tokens = texts, reached = 1.0;
   int64_t best_length = 0, length = 0;
   auto known = static_cast<size_t>(match_.length - 1);
-  for (size_t i = 0; i < kLengths.size() && length < there; ++i) {
-    for (; length < std::min(kLengths[i], there); ++length) {
+  for (const int64_t next : kLengths) {
+    if (length >= there) break;
+    for (; length < std::min(next, there); ++length) {
       tokens += reached *= odds_[known].right / odds_[known].tried;
       known = std::min(known + 1, odds_.size() - 1);
     }
-    const double gain = tokens / (texts * costs_[i].steps);
+    const double gain = tokens / (texts * room.costs.ratio(room.tokens + length, room.tokens));
     if (gain <= best) continue;
     best = gain;
     best_length = length;
@@ -99,19 +95,7 @@ std::span<const int64_t> LookupDraft::guess(std::span<const int64_t> prompt,
   if (match_.length == 0) return {};
   const auto first = history_.begin() + match_.next;
   guess_.assign(first, first + best_length(room, least));
-  if (guess_.empty())
-    for (size_t i = 0; i < costs_.size(); ++i)
-      costs_[i].steps += kForget * (assumed_cost(kLengths[i]) - costs_[i].steps);
   return guess_;
-}
-
-void LookupDraft::judge(double cost) {
-  const auto length = std::ranges::lower_bound(kLengths, static_cast<int64_t>(guess_.size()));
-  Cost& known = costs_[static_cast<size_t>(length - kLengths.begin())];
-  // The first step of a shape is slower than all others.
-  if (++known.measured == 1) return;
-  const double newest = std::max(kNewest, 1.0 / static_cast<double>(known.measured - 1));
-  known.steps += newest * (cost - known.steps);
 }
 
 }  // namespace mm_orch::generation

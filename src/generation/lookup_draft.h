@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "backend/step_costs.h"
 #include "mm_orch/export.h"
 
 namespace mm_orch::generation {
@@ -19,10 +20,12 @@ struct GuessRoom {
   static constexpr int64_t kMost = 15;
   int64_t together = 1;  // texts that share the step, and wait for each other's guesses
   int64_t most = kMost;  // tokens guessed for a text
+  int64_t tokens = 1;    // that the step has already
+  backend::StepCosts costs;
 };
 
 /// How many tokens it guesses follows from how often tokens after a match of that length were
-/// right in this text, guessed or not, and from what steps with guesses took.
+/// right in this text, guessed or not, and from what a step of so many more tokens takes.
 class MM_ORCH_EXPORT LookupDraft {
  public:
   LookupDraft();
@@ -32,8 +35,6 @@ class MM_ORCH_EXPORT LookupDraft {
   std::span<const int64_t> guess(std::span<const int64_t> prompt,
                                  std::span<const int64_t> new_tokens, const GuessRoom& room = {},
                                  double least = 1.0);
-  /// What the step took that checked the tokens guessed last, in steps without guesses.
-  void judge(double cost);
 
  private:
   static constexpr int64_t kLongestMatch = 6;  // longer ones say no more
@@ -46,10 +47,6 @@ class MM_ORCH_EXPORT LookupDraft {
   struct Odds {
     double right, tried;  // tokens, the older ones counting less
   };
-  struct Cost {
-    double steps;  // without guesses
-    int64_t measured = 0;
-  };
 
   void learn(std::span<const int64_t> tokens);
   void score(int64_t before);
@@ -61,7 +58,6 @@ class MM_ORCH_EXPORT LookupDraft {
   std::vector<int64_t> earlier_;                 // of each place: the one before with its token
   Match match_;                                  // of the last call
   std::array<Odds, kLongestMatch> odds_;         // by the match's length, from 1
-  std::array<Cost, kLengths.size()> costs_;
   std::vector<int64_t> guess_;
 };
 

@@ -36,6 +36,7 @@ struct Scheduler::Participant {
   Clock::duration waited{};       // in a call, for room, each time before it got some
   bool expected = false;          // took part in the last step and will soon be back
   bool in_step = false;           // the worker computes with its sequences
+  int64_t fed = 1;                // tokens, in the last step of texts that all decode
   std::span<PagedSequence> rows;  // all its sequences, as long as it rests or a call waits
   bool rests = false;             // its caller touches none of them
   Clock::time_point rests_since;
@@ -68,6 +69,7 @@ struct Scheduler::Part {
   int64_t logits;
 
   PagedSequence& sequence() const { return *participant->sequences[index]; }
+  bool decodes() const { return count == logits && count <= kFewTokens; }
 };
 
 class Scheduler::Stepper : public backend::SequenceStepper {
@@ -86,7 +88,7 @@ class Scheduler::Stepper : public backend::SequenceStepper {
     const Turn turn;
     return scheduler_.runner_.read_sources(texts);
   }
-  int64_t sharers() const override { return scheduler_.sharers(); }
+  backend::StepOutlook outlook() const override { return scheduler_.outlook(participant_); }
   void rest(std::span<PagedSequence> sequences) override {
     scheduler_.rest(participant_, sequences);
   }
@@ -123,9 +125,17 @@ SchedulingStats Scheduler::stats() const {
   return stats;
 }
 
-int64_t Scheduler::sharers() const {
+backend::StepOutlook Scheduler::outlook(const Participant& participant) const {
   const std::lock_guard lock(mutex_);
-  return std::max<int64_t>(1, static_cast<int64_t>(active_.size() + waiting_.size()));
+  backend::StepOutlook outlook{.costs = costs_};
+  for (const auto* list : {&active_, &waiting_}) {
+    for (const auto* other : *list) {
+      if (other == &participant) continue;
+      ++outlook.sharers;
+      outlook.others += other->fed;
+    }
+  }
+  return outlook;
 }
 
 // --- in the callers' threads
@@ -321,9 +331,8 @@ std::vector<Scheduler::Part> Scheduler::missing_parts() {
 // Those that decode first, then pieces of prompts.
 std::vector<Scheduler::Part> Scheduler::choose() {
   auto candidates = missing_parts();
-  const auto decodes = std::stable_partition(candidates.begin(), candidates.end(), [](auto& part) {
-    return part.count == part.logits && part.count <= kFewTokens;
-  });
+  const auto decodes = std::stable_partition(candidates.begin(), candidates.end(),
+                                             [](const auto& part) { return part.decodes(); });
   // Also while those that decode choose their tokens: a long step would keep them waiting.
   const bool others_decode =
       decodes != candidates.begin() ||
@@ -458,7 +467,20 @@ void Scheduler::run(std::unique_lock<std::mutex>& lock, const std::vector<Part>&
     for (const auto& part : parts) part.participant->changed.notify_one();
     return;
   }
+  weigh(parts);
   take(parts);
+}
+
+// What it took, if all its texts decode.
+void Scheduler::weigh(const std::vector<Part>& parts) {
+  if (!std::ranges::all_of(parts, [](const auto& part) { return part.decodes(); })) return;
+  int64_t tokens = 0;
+  for (const auto& part : parts) {
+    tokens += part.count;
+    part.participant->fed = 0;
+  }
+  for (const auto& part : parts) part.participant->fed += part.count;
+  costs_.measured(tokens, std::chrono::duration<double>(last_step_).count());
 }
 
 void Scheduler::take(const std::vector<Part>& parts) {

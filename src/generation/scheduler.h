@@ -37,8 +37,6 @@ class MM_ORCH_EXPORT Scheduler {
   /// @param cancelled  asked every 50 ms while a step waits; null: never.
   std::unique_ptr<backend::SequenceStepper> join(std::function<bool()> cancelled = nullptr);
   SchedulingStats stats() const;
-  /// Sessions that take part now, at least 1.
-  int64_t sharers() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -46,6 +44,7 @@ class MM_ORCH_EXPORT Scheduler {
   struct Part;
   class Stepper;
 
+  backend::StepOutlook outlook(const Participant& participant) const;
   void compute(Participant& participant);
   void leave(Participant& participant);
   void rest(Participant& participant, std::span<backend::PagedSequence> sequences);
@@ -65,6 +64,7 @@ class MM_ORCH_EXPORT Scheduler {
   void take_room_of(backend::PagedSequence& sequence);
   bool take_room_of_resting();
   void run(std::unique_lock<std::mutex>& lock, const std::vector<Part>& parts);
+  void weigh(const std::vector<Part>& parts);
   void take(const std::vector<Part>& parts);
   void complete(const Part& part);
   void finish(Participant& participant, std::exception_ptr error);
@@ -76,6 +76,7 @@ class MM_ORCH_EXPORT Scheduler {
   std::list<Participant*> waiting_;  // for room, in order
   std::list<Participant*> active_;   // have room, the oldest first
   SchedulingStats stats_;
+  backend::StepCosts costs_;
   Clock::duration last_step_{};
   bool stepping_ = false;  // a thread computes a step
   bool stop_ = false;

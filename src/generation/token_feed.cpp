@@ -109,7 +109,10 @@ void TokenFeed::forget_wrong_guess(size_t row) {
 // A guess that made the step compute otherwise could change a token. Where so many texts share it
 // that it does anyway, that is no reason.
 GuessRoom TokenFeed::room_for_guesses(std::span<const size_t> rows) const {
-  GuessRoom room{.together = session_->sharers() * static_cast<int64_t>(rows_.size())};
+  const auto outlook = session_->outlook();
+  GuessRoom room{.together = outlook.sharers * static_cast<int64_t>(rows_.size()),
+                 .tokens = outlook.others + static_cast<int64_t>(rows.size()),
+                 .costs = outlook.costs};
   const int64_t alike = session_->alike_tokens();
   if (alike == 0 || room.together > alike) return room;
   const bool all_decode =

@@ -30,7 +30,7 @@ Tokens round(int64_t length, int64_t period) {
 TEST(LookupDraft, GoesOnAsTheLastTimeTheLongestMatchStood) {
   LookupDraft draft;
   EXPECT_EQ(guess_of(draft, {7, 2, 3, 4, 5, 9, 2, 3, 8, 8, 7, 2, 3}, {}),
-            (Tokens{4, 5, 9, 2, 3, 8, 8, 7}));
+            (Tokens{4, 5, 9, 2, 3, 8, 8, 7, 2, 3}));
   EXPECT_EQ(guess_of(draft, {7, 2, 3, 4, 5, 9, 2, 3, 8, 8, 7, 2, 3}, {6}), Tokens{});
   EXPECT_EQ(guess_of(draft, {7, 2, 3, 4, 5, 9, 2, 3, 8, 8, 7, 2, 3}, {6, 9}), (Tokens{2, 3}));
 }
@@ -71,31 +71,45 @@ TEST(LookupDraft, GuessesAgainWhereTheTextBeginsToRepeat) {
   EXPECT_EQ(guess_of(draft, text, made).size(), 15U);
 }
 
+// Of steps of so many tokens, each measured often: {tokens, seconds}.
+backend::StepCosts costs_of(const std::vector<std::pair<int64_t, double>>& steps) {
+  backend::StepCosts costs;
+  for (int i = 0; i < 20; ++i)
+    for (const auto& [tokens, seconds] : steps) costs.measured(tokens, seconds);
+  return costs;
+}
+
 // A step of many tokens may take as long as many steps.
 TEST(LookupDraft, GuessesAsManyTokensAsPay) {
-  LookupDraft draft;
   const Tokens prompt = round(60, 20);
-  const auto cost_is = [&](double cost) {
-    for (int i = 0; i < 12; ++i) {
-      guess_of(draft, prompt, {});
-      draft.judge(cost);
-    }
+  const auto guessed = [&](const backend::StepCosts& costs) {
+    return LookupDraft().guess(prompt, {}, {.costs = costs}).size();
   };
-  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 15U);
-  draft.judge(9.0);  // the first one of its length says nothing
-  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 15U);
-  draft.judge(9.0);
-  EXPECT_EQ(guess_of(draft, prompt, {}).size(), 8U);
-  cost_is(20.0);
-  EXPECT_TRUE(guess_of(draft, prompt, {}).empty());
+  EXPECT_EQ(guessed(costs_of({{1, 0.01}, {9, 0.011}, {16, 0.012}})), 15U);
+  EXPECT_EQ(guessed(costs_of({{1, 0.01}, {9, 0.011}, {16, 0.1}})), 8U);
+  EXPECT_EQ(guessed(costs_of({{1, 0.01}, {2, 0.03}, {3, 0.05}, {5, 0.07}, {9, 0.1}, {16, 0.2}})),
+            0U);
+}
+
+// What the others feed decides what one more token costs.
+TEST(LookupDraft, GuessesLessWhereOthersGuess) {
+  const Tokens prompt = round(60, 20);
+  const auto costs = costs_of({{4, 0.01}, {8, 0.0105}, {12, 0.03}, {16, 0.04}, {24, 0.06}});
+  const auto guessed = [&](int64_t tokens) {
+    return LookupDraft()
+        .guess(prompt, {}, {.together = 4, .tokens = tokens, .costs = costs})
+        .size();
+  };
+  EXPECT_EQ(guessed(4), 4U);
+  EXPECT_EQ(guessed(9), 0U);
 }
 
 TEST(LookupDraft, PromisesTextsThatShareTheStepAndADraftModelMoreThanItTakes) {
   LookupDraft draft;
   const Tokens prompt = round(60, 20);
   EXPECT_EQ(draft.guess(prompt, {}, {.together = 1}).size(), 15U);
-  EXPECT_EQ(draft.guess(prompt, {}, {.together = 8}).size(), 4U);
-  EXPECT_TRUE(draft.guess(prompt, {}, {.together = 32}).empty());
+  EXPECT_EQ(draft.guess(prompt, {}, {.together = 8, .tokens = 8}).size(), 8U);
+  EXPECT_TRUE(draft.guess(prompt, {}, {.together = 32, .tokens = 32}).empty());
   EXPECT_EQ(draft.guess(prompt, {}, {}, 2.0).size(), 15U);
   EXPECT_TRUE(draft.guess(prompt, {}, {}, 5.0).empty());
   EXPECT_EQ(draft.guess(prompt, {}, {.most = 3}).size(), 3U);
