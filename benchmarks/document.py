@@ -64,15 +64,22 @@ def start_rows(model: dict) -> list[list[str]]:
     return rows
 
 
+def times(row: dict, key: str, digits: int = 2) -> str:
+    return f"{row[key]['median']:.{digits}f}x" if key in row else ""
+
+
 def crowd_rows(model: dict) -> list[list[str]]:
     return [
         [
             row["contender"],
             number(row.get("clients")),
-            f"{row['clients_gain']['median']:.2f}x" if "clients_gain" in row else "",
+            times(row, "clients_gain"),
+            number(row.get("clients_as_called")),
+            times(row, "clients_as_called_gain"),
             f"{row['shared_first_s']['median']:.2f}" if "shared_first_s" in row else "",
-            f"{row['shared_gain']['median']:.1f}x" if "shared_gain" in row else "",
+            times(row, "shared_gain", 1),
             number(row.get("repeats")),
+            times(row, "repeats_gain"),
         ]
         for row in model["rows"]
         if row.keys() & {"shared_gain", "repeats"}
@@ -116,8 +123,9 @@ def guide(report: dict) -> list[str]:
     if smollm2:
         lines += ["### Start and memory", "", *table(head, start_rows(smollm2))]
         if rows := crowd_rows(smollm2):
-            head = ["SmolLM2", "4 callers tokens/s", "vs in turn", "16 first tokens s",
-                    "vs no shared beginning", "repeating text tokens/s"]  # fmt: skip
+            head = ["SmolLM2", "4 callers tokens/s", "vs in turn", "with lookup", "vs in turn",
+                    "16 first tokens s", "vs no shared beginning", "repeating text tokens/s",
+                    "vs no lookup"]  # fmt: skip
             lines += ["### Many callers, repeating text", "", *table(head, rows)]
         exports = [
             [row["artifact"], number(row["seconds"]), f"{row['peak_rss_mb']:.0f}",

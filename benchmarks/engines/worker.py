@@ -3,7 +3,7 @@
 Its first line says how long the imports and the load took. Then it reads
 
     {"do": "generate", "prompts": [[...]], "new_tokens": n, "plainly": true}
-    {"do": "clients", "prompts": [[...]], "new_tokens": n, "threads": m}
+    {"do": "clients", "prompts": [[...]], "new_tokens": n, "threads": m, "plainly": true}
     {"do": "serve", "arrivals": [[seconds, [...], n]]}  (engines that serve)
     {"do": "quality", "texts": [[...]], "reference": "file.npy", "is_reference": false}
     {"do": "tokenize", "texts": ["..."]}  (mm_orch alone)
@@ -37,10 +37,14 @@ def memory_mb() -> dict[str, float]:
     return {"peak_rss_mb": field("VmHWM"), "anonymous_mb": field("RssAnon")}
 
 
-def generate(engine, request: dict) -> dict:
-    run = engine.generate
+def way_of(engine, request: dict):
     if request.get("plainly"):
-        run = getattr(engine, "generate_plainly", run)
+        return getattr(engine, "generate_plainly", engine.generate)
+    return engine.generate
+
+
+def generate(engine, request: dict) -> dict:
+    run = way_of(engine, request)
     start = time.perf_counter()
     first = run(request["prompts"], request["new_tokens"])
     end = time.perf_counter()
@@ -49,9 +53,10 @@ def generate(engine, request: dict) -> dict:
 
 def clients(engine, request: dict) -> dict:
     """Each prompt is a request of its own."""
+    run = way_of(engine, request)
     start = time.perf_counter()
     with ThreadPoolExecutor(request["threads"]) as pool:
-        list(pool.map(lambda p: engine.generate([p], request["new_tokens"]), request["prompts"]))
+        list(pool.map(lambda prompt: run([prompt], request["new_tokens"]), request["prompts"]))
     return {"seconds": time.perf_counter() - start}
 
 

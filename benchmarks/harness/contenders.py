@@ -62,7 +62,7 @@ def _openvino(precision: str, bits: str) -> list[Contender]:
 
 
 def _plain_loop() -> Contender:
-    return Contender(PLAIN_LOOP, "8 bits", "openvino_loop", "ours/INT8", crowd=("repeats",))
+    return Contender(PLAIN_LOOP, "8 bits", "openvino_loop", "ours/INT8")
 
 
 def _gguf(kind: str, bits: str) -> list[Contender]:

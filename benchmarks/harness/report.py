@@ -79,10 +79,14 @@ def crowd_table(model: dict) -> list[str]:
     rows = [row for row in model["rows"] if row.keys() & {"shared_gain", "repeats"}]
     if not rows:
         return []
-    lines = [f"{'':28}{'4 callers':>11}{'gain':>7}{'shared 1st s':>14}{'gain':>7}{'repeats':>9}"]
+    lines = [
+        f"{'':28}{'4 callers':>11}{'gain':>7}{'with lookup':>13}{'gain':>7}"
+        f"{'shared 1st s':>14}{'gain':>7}{'repeats':>9}{'gain':>7}"
+    ]
     for row in rows:
-        cells = (("clients", 0, 11), ("clients_gain", 2, 7), ("shared_first_s", 2, 14),
-                 ("shared_gain", 1, 7), ("repeats", 0, 9))  # fmt: skip
+        cells = (("clients", 0, 11), ("clients_gain", 2, 7), ("clients_as_called", 0, 13),
+                 ("clients_as_called_gain", 2, 7), ("shared_first_s", 2, 14),
+                 ("shared_gain", 1, 7), ("repeats", 0, 9), ("repeats_gain", 2, 7))  # fmt: skip
         lines.append(
             f"{row['contender']:28}"
             + "".join(

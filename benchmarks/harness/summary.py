@@ -46,10 +46,14 @@ def crowd_figures(visits: list[dict]) -> dict:
     repeats = [visit["repeats"] for visit in visits if "repeats" in visit]
     if repeats:
         row["repeats"] = median_rates(decode_rate, repeats, REPEATED)
-    clients = [visit["clients"] for visit in visits if "clients" in visit]
-    if clients:
-        row["clients"] = spread([CLIENTS * CLIENT_TOKENS / c["together"] for c in clients])
-        row["clients_gain"] = spread([c["in_turn"] / c["together"] for c in clients])
+    plain = [visit["repeats_plainly"] for visit in visits if "repeats_plainly" in visit]
+    if plain:
+        row["repeats_gain"] = ratio(row["repeats"], median_rates(decode_rate, plain, REPEATED))
+    for figure in ("clients", "clients_as_called"):
+        clients = [visit[figure] for visit in visits if figure in visit]
+        if clients:
+            row[figure] = spread([CLIENTS * CLIENT_TOKENS / c["together"] for c in clients])
+            row[f"{figure}_gain"] = spread([c["in_turn"] / c["together"] for c in clients])
     beginnings = [visit["beginnings"] for visit in visits if "beginnings" in visit]
     if beginnings:
         row["shared_first_s"] = spread([b["shared"] for b in beginnings])

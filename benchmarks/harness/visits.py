@@ -120,12 +120,14 @@ class Visit:
     def _clients(self) -> None:
         """As many requests from as many threads, and the same one after another."""
         prompts = [self._prompt(PROMPT, 20 + i) for i in range(CLIENTS)]
-        self.figures["clients"] = {
-            name: self.worker.ask(
-                do="clients", prompts=prompts, new_tokens=CLIENT_TOKENS, threads=threads
-            )["seconds"]
-            for name, threads in (("in_turn", 1), ("together", CLIENTS))
-        }
+        for figure, plainly in (("clients", True), ("clients_as_called", False)):
+            self.figures[figure] = {
+                name: self.worker.ask(
+                    do="clients", prompts=prompts, new_tokens=CLIENT_TOKENS, threads=threads,
+                    plainly=plainly,
+                )["seconds"]
+                for name, threads in (("in_turn", 1), ("together", CLIENTS))
+            }  # fmt: skip
 
     def _beginnings(self) -> None:
         """Until the last of the requests has its first token: with one beginning, and without."""
@@ -140,12 +142,13 @@ class Visit:
 
     def _repeats(self) -> None:
         """The text has begun to say a passage again."""
-        runs = []
+        ways = {"repeats": False} | ({"repeats_plainly": True} if self.contender.ours else {})
+        self.figures |= {figure: [] for figure in ways}
         for i in range(self.model.repeats):
             passage = self._prompt(PASSAGE, 30 + 20 * i)
-            answer = self._generate([passage + passage[:AGAIN]], REPEATED, plainly=False)
-            runs.append((answer["seconds"], answer["first_s"]))
-        self.figures["repeats"] = runs
+            for figure, plainly in ways.items():
+                answer = self._generate([passage + passage[:AGAIN]], REPEATED, plainly)
+                self.figures[figure].append((answer["seconds"], answer["first_s"]))
 
     def _quality(self) -> None:
         answer = self.worker.ask(

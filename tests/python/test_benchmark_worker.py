@@ -32,8 +32,10 @@ def test_it_generates_and_judges_its_own_logits(tiny_model, tmp_path):
 def test_clients_ask_at_the_same_time(tiny_model):
     with start("mm_orch", tiny_model, OPTIONS) as worker:
         prompts = [[1, 2, 3], [4, 5], [6, 7, 8, 9]]
-        run = worker.ask(do="clients", prompts=prompts, new_tokens=4, threads=3)
-        assert 0 < run["seconds"] < run["since_start_s"]
+        for plainly in (True, False):
+            run = worker.ask(do="clients", prompts=prompts, new_tokens=4, threads=3,
+                             plainly=plainly)  # fmt: skip
+            assert 0 < run["seconds"] < run["since_start_s"]
 
 
 def test_an_error_of_the_engine_is_handed_on(tmp_path):

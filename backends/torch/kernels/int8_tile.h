@@ -143,9 +143,8 @@ MM_ORCH_INLINE void to_int8_body(const float* x, int64_t n, Int8Group* out) {
 
 // ---- Products ----
 
-// How far ahead of the products of so many rows the weight is read into the cache. For few rows the
-// processor's own prefetching does most of it, and stops where this is 2 KB ahead.
-inline constexpr int64_t ahead_bytes(int rows) { return rows >= 8 ? 2048 : 512; }
+// How far ahead of products the weight is read into the cache, in bytes.
+inline constexpr int64_t kAhead = 2048;
 
 // kLanes weight rows of a strip, from `row` on, against kRows rows of x. Reads `ahead` bytes
 // further on into the cache.
@@ -228,11 +227,9 @@ inline constexpr int64_t kFewRows = 32, kBytesAtOnce = 192 << 10;
 inline int64_t strips_at_once(int64_t rows, int64_t strip_bytes) {
   return rows <= kFewRows ? 1 : std::max<int64_t>(1, kBytesAtOnce / strip_bytes);
 }
-// How far ahead of a tile of kRows rows, from `row` on, the weight is read.
-template <int kRows>
-MM_ORCH_INLINE int64_t ahead_of(int64_t rows, int64_t row, int64_t strip_bytes) {
-  if (row == 0) return ahead_bytes(kRows);
-  return rows <= kFewRows ? strip_bytes : ahead_bytes(1);
+// The same where the rows of x from `row` on are multiplied.
+inline int64_t ahead_of(int64_t rows, int64_t row, int64_t strip_bytes) {
+  return row > 0 && rows <= kFewRows ? strip_bytes : kAhead;
 }
 
 template <int kLanes, int kMostRows>
@@ -244,7 +241,7 @@ MM_ORCH_INLINE void int8_linear_body(const Int8Args& a, int64_t first, int64_t l
       const int64_t end = std::min(last, begin + at_once);
       in_tiles<kMostRows>(a.rows, [&](auto rows, int64_t row) MM_ORCH_INLINE_LAMBDA {
         constexpr int kRows = decltype(rows)::value;
-        const int64_t ahead = ahead_of<kRows>(a.rows, row, a.weight.strip_bytes);
+        const int64_t ahead = ahead_of(a.rows, row, a.weight.strip_bytes);
         for (int64_t column = begin * kStripRows; column < std::min(a.out, end * kStripRows);
              column += kLanes) {
           const int64_t held = std::min<int64_t>(kLanes, a.out - column);
@@ -278,7 +275,7 @@ MM_ORCH_INLINE void int8_gated_body(const Int8GatedArgs& a, int64_t first, int64
       const int64_t end = std::min(last, begin + at_once);
       in_tiles<kMostRows>(a.rows, [&](auto rows, int64_t row) MM_ORCH_INLINE_LAMBDA {
         constexpr int kRows = decltype(rows)::value;
-        const int64_t ahead = ahead_of<kRows>(a.rows, row, a.weight.strip_bytes);
+        const int64_t ahead = ahead_of(a.rows, row, a.weight.strip_bytes);
         for (int64_t group = begin; group < end; ++group) {
           float products[kRows][kGroup];
           for (int64_t i = 0; i < kGroup; i += kLanes) {
