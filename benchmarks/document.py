@@ -151,7 +151,6 @@ def readme(report: dict) -> list[str]:
 PLACES = [
     (README, "peers.json", readme),
     (GUIDE, "peers.json", guide),
-    (GUIDE, "peers_zen4.json", guide),
 ]
 
 

@@ -46,9 +46,14 @@ def crowd_figures(visits: list[dict]) -> dict:
     repeats = [visit["repeats"] for visit in visits if "repeats" in visit]
     if repeats:
         row["repeats"] = median_rates(decode_rate, repeats, REPEATED)
-    plain = [visit["repeats_plainly"] for visit in visits if "repeats_plainly" in visit]
-    if plain:
-        row["repeats_gain"] = ratio(row["repeats"], median_rates(decode_rate, plain, REPEATED))
+    both = [visit for visit in visits if "repeats_plainly" in visit]
+    if both:
+        row["repeats_gain"] = ratio(
+            *(
+                median_rates(decode_rate, [visit[figure] for visit in both], REPEATED)
+                for figure in ("repeats", "repeats_plainly")
+            )
+        )
     for figure in ("clients", "clients_as_called"):
         clients = [visit[figure] for visit in visits if figure in visit]
         if clients:

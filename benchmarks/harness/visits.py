@@ -143,12 +143,13 @@ class Visit:
     def _repeats(self) -> None:
         """The text has begun to say a passage again."""
         ways = {"repeats": False} | ({"repeats_plainly": True} if self.contender.ours else {})
-        self.figures |= {figure: [] for figure in ways}
+        runs: dict = {figure: [] for figure in ways}
         for i in range(self.model.repeats):
             passage = self._prompt(PASSAGE, 30 + 20 * i)
             for figure, plainly in ways.items():
                 answer = self._generate([passage + passage[:AGAIN]], REPEATED, plainly)
-                self.figures[figure].append((answer["seconds"], answer["first_s"]))
+                runs[figure].append((answer["seconds"], answer["first_s"]))
+        self.figures |= runs
 
     def _quality(self) -> None:
         answer = self.worker.ask(

@@ -81,6 +81,7 @@ class Session {
   virtual std::span<const float> step_rows(std::span<const RowTokens> rows);
   /// The sequence forgets all but its first `length` tokens. A ragged session's.
   virtual void truncate(size_t row, int64_t length);
+  /// Of the next step. A ragged session's.
   virtual StepOutlook outlook() const { return {}; }
   /// As PagedRunner has it.
   virtual int64_t alike_tokens() const { return 0; }

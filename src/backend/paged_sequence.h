@@ -37,6 +37,7 @@ class SequenceStepper {
   /// As PagedRunner::read_sources.
   virtual std::vector<std::shared_ptr<const EncodedSource>> read_sources(
       const std::vector<std::span<const int64_t>>& texts) = 0;
+  /// Of the session's next step.
   virtual StepOutlook outlook() const { return {}; }
 };
 

@@ -110,7 +110,8 @@ class Run {
     return guesses;
   }
 
-  // What steps with guesses and steps without take. The first one after a prompt is slower.
+  // For the draft model: what steps with guesses and steps without take. The first one after a
+  // prompt is slower.
   void weigh(double seconds) {
     const bool guessed =
         std::ranges::any_of(logits_, [](const auto& l) { return !l.guessed.empty(); });

@@ -43,7 +43,7 @@ class Guesses {
     return found;
   }
 
-  /// As ModelDraft::judge.
+  /// As ModelDraft::judge; what was looked up needs none.
   void judge(size_t index, int64_t right, double plain_s, double check_s) {
     auto& text = texts_[index];
     if (!text.looked_up) model_->judge(index, right, plain_s, check_s);

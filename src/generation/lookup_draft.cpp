@@ -12,10 +12,11 @@ namespace {
 constexpr std::array kRight{0.3, 0.45, 0.6, 0.75, 0.85, 0.9};
 constexpr double kDoubt = 3.0;
 
-constexpr double kKept = 0.9;      // of what was right and tried, at each token
-constexpr double kPays = 1.03;     // less is lost in what is not measured
-constexpr double kPaysAll = 1.15;  // where the gain is one text's and others wait for it
-constexpr int64_t kPlaces = 64;    // looked at for the longest match
+constexpr double kKept = 0.9;   // of what was right and tried, at each token
+constexpr double kPays = 1.03;  // less is lost in what is not measured
+// Where the gain is one text's and others wait for it; what they guess is not counted as a gain.
+constexpr double kPaysAll = 1.15;
+constexpr int64_t kPlaces = 64;  // looked at for the longest match
 
 }  // namespace
 

@@ -20,7 +20,7 @@ struct GuessRoom {
   static constexpr int64_t kMost = 15;
   int64_t together = 1;  // texts that share the step, and wait for each other's guesses
   int64_t most = kMost;  // tokens guessed for a text
-  int64_t tokens = 1;    // that the step has already
+  int64_t tokens = 1;    // that the step has already, others' guesses included
   backend::StepCosts costs;
 };
 

@@ -18,7 +18,8 @@ namespace {
 
 constexpr auto kCancelPoll = std::chrono::milliseconds(50);
 constexpr auto kLongRest = std::chrono::milliseconds(100);
-constexpr int64_t kFewTokens = GuessRoom::kMost + 1;  // a token and the guess after it
+constexpr auto kShortStep = std::chrono::microseconds(200);  // its time says nothing of its tokens
+constexpr int64_t kFewTokens = GuessRoom::kMost + 1;         // a token and the guess after it
 
 bool has_blocks(const PagedSequence& sequence) { return !sequence.table.blocks().empty(); }
 
@@ -36,7 +37,7 @@ struct Scheduler::Participant {
   Clock::duration waited{};       // in a call, for room, each time before it got some
   bool expected = false;          // took part in the last step and will soon be back
   bool in_step = false;           // the worker computes with its sequences
-  int64_t fed = 1;                // tokens, in the last step of texts that all decode
+  int64_t fed = 1;                // tokens of texts that decode, in its last step with such
   std::span<PagedSequence> rows;  // all its sequences, as long as it rests or a call waits
   bool rests = false;             // its caller touches none of them
   Clock::time_point rests_since;
@@ -127,14 +128,14 @@ SchedulingStats Scheduler::stats() const {
 
 backend::StepOutlook Scheduler::outlook(const Participant& participant) const {
   const std::lock_guard lock(mutex_);
-  backend::StepOutlook outlook{.costs = costs_};
-  for (const auto* list : {&active_, &waiting_}) {
-    for (const auto* other : *list) {
-      if (other == &participant) continue;
-      ++outlook.sharers;
-      outlook.others += other->fed;
-    }
+  backend::StepOutlook outlook{.costs = meter_.costs()};
+  for (const auto* other : active_) {
+    if (other == &participant) continue;
+    ++outlook.sharers;
+    outlook.others += other->fed;
   }
+  outlook.sharers +=
+      std::ranges::count_if(waiting_, [&](const auto* other) { return other != &participant; });
   return outlook;
 }
 
@@ -451,9 +452,10 @@ void Scheduler::run(std::unique_lock<std::mutex>& lock, const std::vector<Part>&
   }
   std::exception_ptr error;
   lock.unlock();
-  const auto start = Clock::now();
+  auto start = Clock::now();
   try {
     const Turn turn;
+    start = Clock::now();
     runner_.step(steps, logits_);
   } catch (...) {
     error = std::current_exception();
@@ -467,20 +469,23 @@ void Scheduler::run(std::unique_lock<std::mutex>& lock, const std::vector<Part>&
     for (const auto& part : parts) part.participant->changed.notify_one();
     return;
   }
-  weigh(parts);
+  note_decoding(parts);
   take(parts);
 }
 
-// What it took, if all its texts decode.
-void Scheduler::weigh(const std::vector<Part>& parts) {
-  if (!std::ranges::all_of(parts, [](const auto& part) { return part.decodes(); })) return;
+// What texts that decode fed in the last step and, if there were no others, what it took.
+void Scheduler::note_decoding(const std::vector<Part>& parts) {
   int64_t tokens = 0;
+  bool all_decode = true;
   for (const auto& part : parts) {
     tokens += part.count;
-    part.participant->fed = 0;
+    all_decode &= part.decodes();
+    if (part.decodes()) part.participant->fed = 0;
   }
-  for (const auto& part : parts) part.participant->fed += part.count;
-  costs_.measured(tokens, std::chrono::duration<double>(last_step_).count());
+  for (const auto& part : parts)
+    if (part.decodes()) part.participant->fed += part.count;
+  if (all_decode && last_step_ > kShortStep)
+    meter_.measured(tokens, std::chrono::duration<double>(last_step_).count());
 }
 
 void Scheduler::take(const std::vector<Part>& parts) {

@@ -64,7 +64,7 @@ class MM_ORCH_EXPORT Scheduler {
   void take_room_of(backend::PagedSequence& sequence);
   bool take_room_of_resting();
   void run(std::unique_lock<std::mutex>& lock, const std::vector<Part>& parts);
-  void weigh(const std::vector<Part>& parts);
+  void note_decoding(const std::vector<Part>& parts);
   void take(const std::vector<Part>& parts);
   void complete(const Part& part);
   void finish(Participant& participant, std::exception_ptr error);
@@ -76,7 +76,7 @@ class MM_ORCH_EXPORT Scheduler {
   std::list<Participant*> waiting_;  // for room, in order
   std::list<Participant*> active_;   // have room, the oldest first
   SchedulingStats stats_;
-  backend::StepCosts costs_;
+  backend::StepMeter meter_;
   Clock::duration last_step_{};
   bool stepping_ = false;  // a thread computes a step
   bool stop_ = false;

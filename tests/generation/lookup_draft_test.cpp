@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "generation/guesses.h"
 #include "generation/scheduled_model.h"
 #include "support/token_cache.h"
 
@@ -73,10 +74,10 @@ TEST(LookupDraft, GuessesAgainWhereTheTextBeginsToRepeat) {
 
 // Of steps of so many tokens, each measured often: {tokens, seconds}.
 backend::StepCosts costs_of(const std::vector<std::pair<int64_t, double>>& steps) {
-  backend::StepCosts costs;
+  backend::StepMeter meter;
   for (int i = 0; i < 20; ++i)
-    for (const auto& [tokens, seconds] : steps) costs.measured(tokens, seconds);
-  return costs;
+    for (const auto& [tokens, seconds] : steps) meter.measured(tokens, seconds);
+  return meter.costs();
 }
 
 // A step of many tokens may take as long as many steps.
@@ -114,6 +115,19 @@ TEST(LookupDraft, PromisesTextsThatShareTheStepAndADraftModelMoreThanItTakes) {
   EXPECT_TRUE(draft.guess(prompt, {}, {}, 5.0).empty());
   EXPECT_EQ(draft.guess(prompt, {}, {.most = 3}).size(), 3U);
   EXPECT_TRUE(draft.guess(prompt, {}, {.most = 0}).empty());
+}
+
+// Rows of a list are fed in one step.
+TEST(LookupDraft, GuessesOnTopOfWhatRowsBeforeItGuess) {
+  ResolvedConfig config;
+  Guesses guesses(config, 2);
+  const Tokens prompt = round(60, 20), made;
+  const std::vector<GrowingText> texts{{0, &prompt, &made}, {1, &prompt, &made}};
+  const auto costs = costs_of(
+      {{1, 0.01}, {2, 0.01}, {8, 0.0105}, {10, 0.011}, {12, 0.04}, {16, 0.08}, {24, 0.12}});
+  const auto found = guesses.guess(texts, {.together = 2, .tokens = 2, .costs = costs});
+  EXPECT_EQ(found[0].size(), 8U);
+  EXPECT_EQ(found[1].size(), 0U);
 }
 
 // Logits of a text that counts round and round, and loses its place now and then.

@@ -211,6 +211,30 @@ TEST(Scheduler, WhatASessionDoesNotStepGivesWayToWhatItSteps) {
   EXPECT_EQ(house.stats().preemptions, 2);
 }
 
+TEST(Scheduler, TellsASessionWhatStepsTakeAndWhatTheOthersFeed) {
+  House house(64);
+  house.cache.before_step = [](std::span<const backend::SequenceStep> sequences) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2) * sequences[0].tokens.size());
+  };
+  const auto one = house.model->new_session({.batch = 1});
+  const auto feed = [&](size_t count, int64_t logits) {
+    const auto tokens = prompt_of(count, count);
+    one->step_rows(std::vector<backend::RowTokens>{{.row = 0, .tokens = tokens, .logits = logits}});
+  };
+  for (int i = 0; i < 4; ++i) {
+    feed(12, 1);  // no step of texts that decode
+    feed(1, 1);
+    feed(3, 3);
+  }
+  EXPECT_EQ(one->outlook().sharers, 1);
+  EXPECT_EQ(one->outlook().others, 0);
+  EXPECT_GT(one->outlook().costs.ratio(3, 1), 1.5);
+  EXPECT_LT(one->outlook().costs.ratio(12, 3), 3.0);  // as assumed
+  const auto another = house.model->new_session({.batch = 1});
+  EXPECT_EQ(another->outlook().sharers, 2);
+  EXPECT_EQ(another->outlook().others, 3);
+}
+
 TEST(Scheduler, AFailedStepMovesItsSequencesEachFromItsLastToken) {
   House house(256);
   testing::ScriptedProvider standby(

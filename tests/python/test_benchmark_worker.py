@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from engines.worker import clients, generate
 from harness.process import EngineError, Worker
 
 OPTIONS = {"backend": "pytorch", "settings": {}}
@@ -32,10 +33,29 @@ def test_it_generates_and_judges_its_own_logits(tiny_model, tmp_path):
 def test_clients_ask_at_the_same_time(tiny_model):
     with start("mm_orch", tiny_model, OPTIONS) as worker:
         prompts = [[1, 2, 3], [4, 5], [6, 7, 8, 9]]
-        for plainly in (True, False):
-            run = worker.ask(do="clients", prompts=prompts, new_tokens=4, threads=3,
-                             plainly=plainly)  # fmt: skip
-            assert 0 < run["seconds"] < run["since_start_s"]
+        run = worker.ask(do="clients", prompts=prompts, new_tokens=4, threads=3)
+        assert 0 < run["seconds"] < run["since_start_s"]
+
+
+@pytest.mark.parametrize("ask", [generate, clients])
+def test_what_is_asked_plainly_is_asked_so_of_engines_that_know_it(ask):
+    asked = []
+
+    class Plain:
+        def generate(self, prompts, new_tokens):
+            asked.append("as called")
+            return 0.0
+
+    class Guessing(Plain):
+        def generate_plainly(self, prompts, new_tokens):
+            asked.append("plainly")
+            return 0.0
+
+    request = {"prompts": [[1]], "new_tokens": 1, "threads": 1}
+    for engine in (Plain(), Guessing()):
+        for plainly in (False, True):
+            ask(engine, request | {"plainly": plainly})
+    assert asked == ["as called", "as called", "as called", "plainly"]
 
 
 def test_an_error_of_the_engine_is_handed_on(tmp_path):

@@ -155,7 +155,7 @@ MM_ORCH_INLINE void tile(const Args& a, int64_t x_row, const std::byte* strip, i
   using Integers = typename V::Integers;
   const int64_t groups = a.in / kGroup;
   const Int8Group* x = a.x + x_row * groups;
-  typename V::Vector sums[kRows] = {};  // of its own, lest it is stored for each group
+  typename V::Vector sums[kRows] = {};  // of its own, lest it be stored for each group
   alignas(64) Integers unpacked[kChunks];
   for (int64_t g = 0; g < groups; ++g) {
     const std::byte* elements = Strip::elements(strip, g) + 4 * row;
@@ -222,12 +222,12 @@ MM_ORCH_INLINE void in_tiles(int64_t end, const F& f) {
 // Products of many rows go through the rows of x for some strips at a time, which stay in the
 // processor's L2 cache, as eight rows of x do in L1; those of few through the strips, and read the
 // next one while they use one.
-inline constexpr int64_t kFewRows = 32, kBytesAtOnce = 192 << 10;
+inline constexpr int64_t kFewRows = 32, kBlockBytes = 192 << 10;
 
 inline int64_t strips_at_once(int64_t rows, int64_t strip_bytes) {
-  return rows <= kFewRows ? 1 : std::max<int64_t>(1, kBytesAtOnce / strip_bytes);
+  return rows <= kFewRows ? 1 : std::max<int64_t>(1, kBlockBytes / strip_bytes);
 }
-// The same where the rows of x from `row` on are multiplied.
+// So far ahead do tiles of the rows from `row` on read.
 inline int64_t ahead_of(int64_t rows, int64_t row, int64_t strip_bytes) {
   return row > 0 && rows <= kFewRows ? strip_bytes : kAhead;
 }

@@ -180,6 +180,48 @@ TEST_P(Int8Types, GatedProductIsRoundedForTheNext) {
   }
 }
 
+// Many rows take strips in blocks, and those that are left over.
+TEST_P(Int8Types, ManyRowsGiveTheBitsOfEach) {
+  const int64_t columns = 3072, out = 196, rows = 33;
+  const Stored stored(GetParam(), out, columns);
+  const InStrips in_strips(stored);
+  ASSERT_GT(kernels::strips_of(out), kernels::strips_at_once(rows, in_strips.strips.strip_bytes));
+  const auto x = rounded(with_outliers(rows * columns, 2));
+  for (const auto& multiply : widths()) {
+    const auto product = [&](int64_t first, int64_t count) {
+      std::vector<float> y(static_cast<size_t>(count * out));
+      multiply({&x[first * columns / kGroup], in_strips.strips, nullptr, y.data(), out, count,
+                columns, out},
+               0, kernels::strips_of(out));
+      return y;
+    };
+    const auto all = product(0, rows);
+    for (const int64_t row : {0, 7, 8, 31, 32})
+      EXPECT_EQ(std::memcmp(&all[row * out], product(row, 1).data(), out * sizeof(float)), 0)
+          << row;
+  }
+}
+
+TEST_P(Int8Types, ManyRowsOfAGatedProductGiveTheBitsOfEach) {
+  const int64_t columns = 1536, out = 128, rows = 33;
+  const Stored stored(GetParam(), 2 * out, columns);
+  const InStrips in_strips(stored);
+  const auto x = rounded(with_outliers(rows * columns, 2));
+  const auto product = [&](int64_t first, int64_t count) {
+    std::vector<Int8Group> y(static_cast<size_t>(count * out / kGroup));
+    kernels::int8_gated(
+        {&x[first * columns / kGroup], in_strips.strips, nullptr, y.data(), count, columns, out}, 0,
+        out / kGroup);
+    return y;
+  };
+  const auto all = product(0, rows);
+  for (const int64_t row : {0, 8, 31, 32}) {
+    const auto one = product(row, 1);
+    EXPECT_EQ(std::memcmp(&all[row * out / kGroup], one.data(), one.size() * sizeof(Int8Group)), 0)
+        << row;
+  }
+}
+
 TEST_P(Int8Types, ARowGivesTheSameBitsBesideOthers) {
   const int64_t out = 37, rows = 35;
   for (const int64_t columns : depths(GetParam())) {
