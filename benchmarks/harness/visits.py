@@ -14,7 +14,7 @@ from harness.process import EngineError, Worker
 SCENARIOS = ("start", "decode", "prefill", "batch", "quality", *CROWD)
 PROMPT = 16  # tokens
 PREFILL_RUNS = 2
-FULL_ROUNDS = 1  # later rounds measure start, decode and the crowd's scenarios alone
+FULL_ROUNDS = 1  # later rounds measure start, decode, prefill and the crowd's scenarios alone
 CLIENTS, CLIENT_TOKENS = 4, 48
 SHARING, BEGINNING, OWN = 16, 512, 16  # requests; tokens that they share, and of each alone
 PASSAGE, AGAIN, REPEATED = 160, 40, 96  # tokens: a passage, its start once more, and new ones
@@ -53,8 +53,10 @@ class Visit:
         return self.figures
 
     def _scenarios(self) -> list[str]:
-        if self.contender.decode_only or self.number >= FULL_ROUNDS:
-            return ["decode", *self._crowd()]
+        if self.contender.decode_only:
+            return ["decode"]
+        if self.number >= FULL_ROUNDS:
+            return ["decode", "prefill", *self._crowd()]
         judged = self.number == 0 and not self.contender.logits_of and self.model.family != "t5"
         return ["decode", "prefill", "batch", *(["quality"] if judged else []), *self._crowd()]
 
