@@ -18,7 +18,7 @@ namespace {
 
 constexpr auto kCancelPoll = std::chrono::milliseconds(50);
 constexpr auto kLongRest = std::chrono::milliseconds(100);
-constexpr auto kShortStep = std::chrono::microseconds(200);  // its time says nothing of its tokens
+constexpr auto kShortStep = std::chrono::microseconds(500);  // its time says nothing of its tokens
 constexpr int64_t kFewTokens = GuessRoom::kMost + 1;         // a token and the guess after it
 
 bool has_blocks(const PagedSequence& sequence) { return !sequence.table.blocks().empty(); }

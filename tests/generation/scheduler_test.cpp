@@ -214,7 +214,8 @@ TEST(Scheduler, WhatASessionDoesNotStepGivesWayToWhatItSteps) {
 TEST(Scheduler, TellsASessionWhatStepsTakeAndWhatTheOthersFeed) {
   House house(64);
   house.cache.before_step = [](std::span<const backend::SequenceStep> sequences) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2) * sequences[0].tokens.size());
+    const size_t tokens = sequences[0].tokens.size();
+    std::this_thread::sleep_for(std::chrono::milliseconds(tokens == 1 ? 2 : 20 * tokens / 3 * 2));
   };
   const auto one = house.model->new_session({.batch = 1});
   const auto feed = [&](size_t count, int64_t logits) {
@@ -229,7 +230,7 @@ TEST(Scheduler, TellsASessionWhatStepsTakeAndWhatTheOthersFeed) {
   EXPECT_EQ(one->outlook().sharers, 1);
   EXPECT_EQ(one->outlook().others, 0);
   EXPECT_GT(one->outlook().costs.ratio(3, 1), 1.5);
-  EXPECT_LT(one->outlook().costs.ratio(12, 3), 3.0);  // as assumed
+  EXPECT_LT(one->outlook().costs.ratio(12, 1), 5.0);  // prompts are not measured
   const auto another = house.model->new_session({.batch = 1});
   EXPECT_EQ(another->outlook().sharers, 2);
   EXPECT_EQ(another->outlook().others, 3);
