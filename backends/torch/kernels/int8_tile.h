@@ -64,11 +64,16 @@ MM_ORCH_INLINE Eight::Integers larger(Eight::Integers a, Eight::Integers b) {
 MM_ORCH_INLINE Eight::Integers swap_pairs(Eight::Integers v) {
   return __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
 }
-MM_ORCH_INLINE Eight::Integers swap_halves_of_four(Eight::Integers v) {
+template <class Vector>
+MM_ORCH_INLINE Vector swap_halves_of_four(Vector v) {
   return __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
 }
+template <class Vector>
+MM_ORCH_INLINE Vector swap_halves(Vector v) {
+  return __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+}
 MM_ORCH_INLINE int32_t largest_of(Eight::Integers v) {
-  v = larger(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3));
+  v = larger(v, swap_halves(v));
   v = larger(v, swap_halves_of_four(v));
   return larger(v, swap_pairs(v))[0];
 }
@@ -112,8 +117,8 @@ MM_ORCH_INLINE void to_int8_body(const float* x, int64_t n, Int8Group* out) {
     typedef uint32_t Unsigned __attribute__((vector_size(32)));
     const auto unsigned_of = [&](int i) MM_ORCH_INLINE_LAMBDA { return (Unsigned)whole[i]; };
     const auto sum_of = [](Unsigned v) MM_ORCH_INLINE_LAMBDA {
-      v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
-      v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
+      v += swap_halves(v);
+      v += swap_halves_of_four(v);
       return v[0] + v[1];
     };
     const auto first = unsigned_of(0) + unsigned_of(1);

@@ -124,6 +124,17 @@ std::vector<Multiply> widths() {
   return all;
 }
 
+// (first, count) gives the products of these rows of x, without a bias: [count, out].
+auto product_of(const Multiply& multiply, const std::vector<Int8Group>& x,
+                const kernels::Strips& weight, int64_t columns, int64_t out) {
+  return [=, &x](int64_t first, int64_t count) {
+    std::vector<float> y(static_cast<size_t>(count * out));
+    multiply({&x[first * columns / kGroup], weight, nullptr, y.data(), out, count, columns, out}, 0,
+             kernels::strips_of(out));
+    return y;
+  };
+}
+
 TEST_P(Int8Types, LinearIsASumOverRoundedX) {
   const int64_t out = 37;
   const auto bias = random_floats(out, 3);
@@ -188,13 +199,7 @@ TEST_P(Int8Types, ManyRowsGiveTheBitsOfEach) {
   ASSERT_GT(kernels::strips_of(out), kernels::strips_at_once(rows, in_strips.strips.strip_bytes));
   const auto x = rounded(with_outliers(rows * columns, 2));
   for (const auto& multiply : widths()) {
-    const auto product = [&](int64_t first, int64_t count) {
-      std::vector<float> y(static_cast<size_t>(count * out));
-      multiply({&x[first * columns / kGroup], in_strips.strips, nullptr, y.data(), out, count,
-                columns, out},
-               0, kernels::strips_of(out));
-      return y;
-    };
+    const auto product = product_of(multiply, x, in_strips.strips, columns, out);
     const auto all = product(0, rows);
     for (const int64_t row : {0, 7, 8, 31, 32})
       EXPECT_EQ(std::memcmp(&all[row * out], product(row, 1).data(), out * sizeof(float)), 0)
@@ -229,15 +234,9 @@ TEST_P(Int8Types, ARowGivesTheSameBitsBesideOthers) {
     const InStrips in_strips(stored);
     const auto x = rounded(with_outliers(rows * columns, 2));
     for (const auto& width : widths()) {
-      const auto multiply = [&](int64_t first, int64_t count) {
-        std::vector<float> y(static_cast<size_t>(count * out));
-        width({&x[first * columns / kGroup], in_strips.strips, nullptr, y.data(), out, count,
-               columns, out},
-              0, 3);
-        return y;
-      };
       SCOPED_TRACE(columns);
-      expect_same_bits_beside_others(multiply, rows, out);
+      expect_same_bits_beside_others(product_of(width, x, in_strips.strips, columns, out), rows,
+                                     out);
     }
   }
 }
