@@ -237,35 +237,47 @@ inline int64_t ahead_of(int64_t rows, int64_t row, int64_t strip_bytes) {
   return row > 0 && rows <= kFewRows ? strip_bytes : kAhead;
 }
 
+// Calls f(rows, row, begin, end, ahead) for blocks [begin, end) of the units [first, last), of so
+// many strips each, and in a block for tiles of the rows of x.
+template <int kMostRows, class Args, class F>
+MM_ORCH_INLINE void in_blocks(const Args& a, int64_t strips, int64_t first, int64_t last,
+                              const F& f) {
+  const int64_t bytes = a.weight.strip_bytes;
+  const int64_t at_once = std::max<int64_t>(1, strips_at_once(a.rows, bytes) / strips);
+  for (int64_t begin = first; begin < last; begin += at_once) {
+    const int64_t end = std::min(last, begin + at_once);
+    in_tiles<kMostRows>(a.rows, [&](auto rows, int64_t row) MM_ORCH_INLINE_LAMBDA {
+      f(rows, row, begin, end, ahead_of(a.rows, row, bytes));
+    });
+  }
+}
+
 template <int kLanes, int kMostRows>
 MM_ORCH_INLINE void int8_linear_body(const Int8Args& a, int64_t first, int64_t last) {
   using V = Simd<kLanes>;
   with_strips(a.weight.dtype, [&](auto format) MM_ORCH_INLINE_LAMBDA {
-    const int64_t at_once = strips_at_once(a.rows, a.weight.strip_bytes);
-    for (int64_t begin = first; begin < last; begin += at_once) {
-      const int64_t end = std::min(last, begin + at_once);
-      in_tiles<kMostRows>(a.rows, [&](auto rows, int64_t row) MM_ORCH_INLINE_LAMBDA {
-        constexpr int kRows = decltype(rows)::value;
-        const int64_t ahead = ahead_of(a.rows, row, a.weight.strip_bytes);
-        for (int64_t column = begin * kStripRows; column < std::min(a.out, end * kStripRows);
-             column += kLanes) {
-          const int64_t held = std::min<int64_t>(kLanes, a.out - column);
-          float bias[kLanes] = {};
-          if (a.bias) std::copy_n(a.bias + column, held, bias);
-          typename V::Vector sums[kRows];
-          tile<decltype(format), kLanes, kRows>(a, row, a.weight.strip(column / kStripRows),
-                                                column % kStripRows, ahead, sums);
-          for (int r = 0; r < kRows; ++r) {
-            float* y = a.y + (row + r) * a.y_stride + column;
-            const auto result = sums[r] + V::load(bias);
-            if (held == kLanes)
-              V::store(y, result);
-            else
-              for (int64_t i = 0; i < held; ++i) y[i] = result[i];
-          }
+    const auto block = [&](auto rows, int64_t row, int64_t begin, int64_t end,
+                           int64_t ahead) MM_ORCH_INLINE_LAMBDA {
+      constexpr int kRows = decltype(rows)::value;
+      for (int64_t column = begin * kStripRows; column < std::min(a.out, end * kStripRows);
+           column += kLanes) {
+        const int64_t held = std::min<int64_t>(kLanes, a.out - column);
+        float bias[kLanes] = {};
+        if (a.bias) std::copy_n(a.bias + column, held, bias);
+        typename V::Vector sums[kRows];
+        tile<decltype(format), kLanes, kRows>(a, row, a.weight.strip(column / kStripRows),
+                                              column % kStripRows, ahead, sums);
+        for (int r = 0; r < kRows; ++r) {
+          float* y = a.y + (row + r) * a.y_stride + column;
+          const auto result = sums[r] + V::load(bias);
+          if (held == kLanes)
+            V::store(y, result);
+          else
+            for (int64_t i = 0; i < held; ++i) y[i] = result[i];
         }
-      });
-    }
+      }
+    };
+    in_blocks<kMostRows>(a, 1, first, last, block);
   });
 }
 
@@ -274,33 +286,29 @@ MM_ORCH_INLINE void int8_gated_body(const Int8GatedArgs& a, int64_t first, int64
   using V = Simd<kLanes>;
   constexpr int64_t kStrips = 2 * kGroup / kStripRows;  // of a group of y
   with_strips(a.weight.dtype, [&](auto format) MM_ORCH_INLINE_LAMBDA {
-    const int64_t at_once =
-        std::max<int64_t>(1, strips_at_once(a.rows, a.weight.strip_bytes) / kStrips);
-    for (int64_t begin = first; begin < last; begin += at_once) {
-      const int64_t end = std::min(last, begin + at_once);
-      in_tiles<kMostRows>(a.rows, [&](auto rows, int64_t row) MM_ORCH_INLINE_LAMBDA {
-        constexpr int kRows = decltype(rows)::value;
-        const int64_t ahead = ahead_of(a.rows, row, a.weight.strip_bytes);
-        for (int64_t group = begin; group < end; ++group) {
-          float products[kRows][kGroup];
-          for (int64_t i = 0; i < kGroup; i += kLanes) {
-            const int64_t column = group * kGroup + i;
-            typename V::Vector sums[2][kRows];
-            for (int part = 0; part < 2; ++part) {
-              const int64_t strip = (part * a.out + column) / kStripRows;
-              tile<decltype(format), kLanes, kRows>(a, row, a.weight.strip(strip),
-                                                    column % kStripRows, ahead, sums[part]);
-              if (a.bias)
-                for (auto& sum : sums[part]) sum += V::load(a.bias + part * a.out + column);
-            }
-            for (int r = 0; r < kRows; ++r)
-              V::store(products[r] + i, sums[0][r] * V::sigmoid(sums[0][r]) * sums[1][r]);
+    const auto block = [&](auto rows, int64_t row, int64_t begin, int64_t end,
+                           int64_t ahead) MM_ORCH_INLINE_LAMBDA {
+      constexpr int kRows = decltype(rows)::value;
+      for (int64_t group = begin; group < end; ++group) {
+        float products[kRows][kGroup];
+        for (int64_t i = 0; i < kGroup; i += kLanes) {
+          const int64_t column = group * kGroup + i;
+          typename V::Vector sums[2][kRows];
+          for (int part = 0; part < 2; ++part) {
+            const int64_t strip = (part * a.out + column) / kStripRows;
+            tile<decltype(format), kLanes, kRows>(a, row, a.weight.strip(strip),
+                                                  column % kStripRows, ahead, sums[part]);
+            if (a.bias)
+              for (auto& sum : sums[part]) sum += V::load(a.bias + part * a.out + column);
           }
           for (int r = 0; r < kRows; ++r)
-            to_int8_body(products[r], kGroup, a.y + (row + r) * (a.out / kGroup) + group);
+            V::store(products[r] + i, sums[0][r] * V::sigmoid(sums[0][r]) * sums[1][r]);
         }
-      });
-    }
+        for (int r = 0; r < kRows; ++r)
+          to_int8_body(products[r], kGroup, a.y + (row + r) * (a.out / kGroup) + group);
+      }
+    };
+    in_blocks<kMostRows>(a, kStrips, first, last, block);
   });
 }
 
